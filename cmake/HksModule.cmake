@@ -1,0 +1,25 @@
+# hks_module(NAME [DEPENDS module…] [LIBRARIES target…] [EXCLUDE file…])
+#
+# Makes the static library hks_NAME of every *.c and *.cpp below the calling folder. DEPENDS is the layer rule:
+# these are the only modules whose public headers NAME may include. scripts/check_layers.py reads the
+# same line and checks every #include against it (ctest "layers").
+function(hks_module NAME)
+  cmake_parse_arguments(ARG "" "" "DEPENDS;LIBRARIES;EXCLUDE" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp ${CMAKE_CURRENT_SOURCE_DIR}/*.c)
+  foreach(pattern ${ARG_EXCLUDE})
+    list(FILTER sources EXCLUDE REGEX "${pattern}")
+  endforeach()
+  if(sources)
+    add_library(hks_${NAME} STATIC ${sources})
+    set(scope PUBLIC)
+  else()
+    add_library(hks_${NAME} INTERFACE)
+    set(scope INTERFACE)
+  endif()
+  target_include_directories(hks_${NAME} ${scope} ${CMAKE_SOURCE_DIR}/include)
+  if(sources)
+    target_include_directories(hks_${NAME} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR} ${CMAKE_SOURCE_DIR}/src)
+  endif()
+  list(TRANSFORM ARG_DEPENDS PREPEND hks_)
+  target_link_libraries(hks_${NAME} ${scope} ${ARG_DEPENDS} ${ARG_LIBRARIES})
+endfunction()
