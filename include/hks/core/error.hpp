@@ -52,6 +52,8 @@ enum class Errc {
 std::string_view code_name(Errc code);
 /// HTTP status, e.g. 404.
 int http_status(Errc code);
+/// Exit code of the client: 3 when the server could not be reached, else 1.
+int exit_code(Errc code);
 /// Code for a wire name; Errc::internal for a name that is not in the table.
 Errc code_from_name(std::string_view name);
 

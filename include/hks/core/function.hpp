@@ -97,9 +97,14 @@ Result<FunctionSpec> spec_from_json(const nlohmann::json& spec, const SpecLimits
                                     const std::string& prefix = "spec");
 nlohmann::json spec_to_json(const FunctionSpec& spec);
 
-/// One trigger as in REST ({type, name?, enabled?, config{path, methods, auth}} or flat as in the manifest).
+/// One trigger as in REST ({type, name?, enabled?, config{path, methods, auth}} or flat as in the manifest). A name
+/// that is not there stays "": only who knows the function's other triggers can make one up.
 Result<TriggerSpec> trigger_from_json(const nlohmann::json& trigger, const std::string& prefix = "trigger");
 nlohmann::json trigger_to_json(const TriggerSpec& trigger);  ///< flat, as in the manifest
+
+/// {"team": "a"} → labels, checked as in the manifest; null = none.
+Result<std::map<std::string, std::string>> labels_from_json(const nlohmann::json& labels,
+                                                            const std::string& prefix = "labels");
 
 /// function.yaml (or JSON) → Manifest; every error carries field and line.
 Result<Manifest> parse_manifest(const std::string& text, const SpecLimits& limits = {});

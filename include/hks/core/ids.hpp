@@ -19,7 +19,8 @@ class InvocationId {
     static bool parse(std::string_view text, InvocationId& out);
 
     std::string_view text() const { return {text_.data(), text_.size()}; }
-    uint64_t key() const { return key_; }  ///< microseconds since 1970 << 0, made unique within the process
+    /// Microseconds since 1970, moved forward where needed to be unique within the process and ever growing.
+    uint64_t key() const { return key_; }
 
   private:
     std::array<char, 32> text_{};

@@ -22,7 +22,7 @@ struct FunctionRecord {
     std::string status;                ///< pending building ready error deleting
     int active_version = 0;            ///< 0 = none
     std::map<std::string, std::string> labels;
-    FunctionSpec spec;                 ///< as last deployed; triggers as they are now
+    FunctionSpec spec;                 ///< of the active version (while none is: of the newest); triggers as they are
     std::vector<TriggerEntry> triggers;
     WallTime created_at{}, updated_at{};
     int64_t revision = 0;              ///< grows with every write; the ETag
@@ -72,14 +72,16 @@ class FunctionRegistry {
     /// A new function with version 1 in status building. ALREADY_EXISTS; CONFLICT for a trigger path that is taken.
     Result<std::pair<FunctionRecord, VersionRecord>> create(const std::string& workspace, const std::string& name,
                                                             const NewVersion& version);
-    /// The next version of an existing function, in status building. Triggers change with the switch, not before.
+    /// The next version of an existing function, in status building. Labels change now, triggers with the switch.
     Result<std::pair<FunctionRecord, VersionRecord>> add_version(const std::string& workspace,
                                                                  const std::string& function,
                                                                  const NewVersion& version);
-    /// The build succeeded: resolved spec and bundle; switches when the version asked for it and no newer version
-    /// has been activated since. One transaction.
+    /// The build succeeded: resolved spec and bundle. Switches, and makes the spec's triggers the function's, when the
+    /// version asked for it, no newer version was activated by its deploy, and nobody activated one by hand since this
+    /// one was made. CONFLICT when a path was taken in the meantime: the version has failed then. One transaction.
     Result<void> finish_version(int64_t key, const FunctionSpec& resolved, const std::string& runtime,
                                 const std::string& digest);
+    /// Nothing happens to a version that has failed already.
     Result<void> fail_version(int64_t key, const std::string& error);
     Result<FunctionRecord> activate(const std::string& workspace, const std::string& function, int number,
                                     const std::string& expected_revision = "");
@@ -121,8 +123,13 @@ class FunctionRegistry {
     Result<void> remember(const std::string& scope, const std::string& key, const std::string& body_digest,
                           const StoredAnswer& answer);  ///< kept 24 h
 
+    struct Impl;  ///< of the registry's own files
+
   private:
-    struct Impl;
+    Result<void> load_catalog();
+    Result<FunctionRecord> switch_to(const std::string& workspace, const std::string& function,
+                                     std::optional<int> number, const std::string& expected_revision);
+
     std::unique_ptr<Impl> impl_;
     CatalogWatch watch_;
 };

@@ -3,6 +3,7 @@
 // SQLite as we use it: one connection a file, which writes and checkpoints (Debian's 3.40 has the WAL-reset race with
 // two), WAL, foreign keys on. Every method locks; a Transaction holds the lock for its life. Blocking: use it on the
 // BlockingPool, never on the loop. SQLITE_FULL becomes Errc::storage_full, everything else provider_error.
+// A reader that must not see half of another thread's transaction holds mutex() while it steps.
 
 #include <hks/core/error.hpp>
 
@@ -12,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 
 struct sqlite3;
 struct sqlite3_stmt;
@@ -52,11 +54,13 @@ class Statement {
     Database* database_;
     sqlite3_stmt* statement_;
     int next_ = 1;
+    int bind_error_ = 0;  ///< first failure of a bind(), reported by step()
 };
 
 class Database {
   public:
-    /// Opens or creates the file (mode 0600). Refuses a file that is not a database.
+    /// Opens or creates the file (mode 0600). Refuses a file that is not a database, one of another program, and one
+    /// that is open already: the connection holds an exclusive lock.
     static Result<std::unique_ptr<Database>> open(const std::string& path, Durability durability);
     ~Database();
     Database(const Database&) = delete;
@@ -72,12 +76,16 @@ class Database {
   private:
     friend class Statement;
     friend class Transaction;
-    Database(sqlite3* handle, std::string path) : handle_(handle), path_(std::move(path)) {}
+    Database(sqlite3* handle, std::string path);
+    Result<void> configure(Durability durability);
+    Result<void> claim();
     Error error(std::string_view what) const;
+    void give_back(sqlite3_stmt* statement);
 
     sqlite3* handle_;
     std::string path_;
     std::recursive_mutex mutex_;
+    std::unordered_multimap<std::string, sqlite3_stmt*> idle_;  ///< prepared, reset, waiting for their next use
 };
 
 /// BEGIN IMMEDIATE … commit(), or ROLLBACK when it goes out of scope. Holds the database's lock.
@@ -96,12 +104,14 @@ class Transaction {
     bool open_ = false;
 };
 
-/// One step of a schema: applied in order, each with its own number in PRAGMA user_version, all in one transaction.
+/// One step of the schema of one component; several components share a database. Applied in order, all in one
+/// transaction; the numbers done are kept in the table schema_migrations(component, number).
 struct Migration {
     int number;            ///< 1, 2, 3 … without gaps
     std::string_view sql;
 };
-/// Brings a database to the newest migration. A database that is newer than this binary is refused with a clear error.
-Result<void> migrate(Database& database, const Migration* migrations, size_t count);
+/// Brings a component ("registry", "auth", …) to its newest migration. Data newer than this binary is refused with a
+/// clear error.
+Result<void> migrate(Database& database, std::string_view component, const Migration* migrations, size_t count);
 
 }  // namespace hks::storage

@@ -17,13 +17,14 @@ enum class Format { text, json };
 struct Field {
     std::string_view key;
     std::string value;
-    bool number = false;
+    bool number = false;  ///< JSON: written without quotes
 
     Field(std::string_view k, std::string_view v) : key(k), value(v) {}
     Field(std::string_view k, const char* v) : key(k), value(v) {}
     Field(std::string_view k, const std::string& v) : key(k), value(v) {}
+    Field(std::string_view k, bool v) : key(k), value(v ? "true" : "false"), number(true) {}
     template <class T>
-        requires std::is_arithmetic_v<T>
+        requires(std::is_arithmetic_v<T> && !std::is_same_v<T, bool>)
     Field(std::string_view k, T v) : key(k), value(std::to_string(v)), number(true) {}
 };
 

@@ -68,7 +68,7 @@ class MetricsRegistry {
     Histogram& histogram(std::string_view name, std::string_view help, const Labels& labels = {});
 
     /// Forgets every series that carries all of these labels. References to them stay valid until the registry ends,
-    /// they are just no longer shown.
+    /// they are just no longer shown, until the same series is asked for again. No labels: nothing is removed.
     void remove_series(const Labels& labels);
     /// Prometheus text exposition format 0.0.4.
     std::string render() const;

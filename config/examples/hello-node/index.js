@@ -1,0 +1,4 @@
+exports.handle = async (event) => ({
+  statusCode: 200,
+  body: `Hello, ${event.name ?? 'World'}!`,
+});

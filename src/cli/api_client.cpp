@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api_client.hpp"
+
+#include <hks/core/ids.hpp>
+#include <hks/core/json_gate.hpp>
+
+namespace hks::cli {
+
+std::string url_encode(std::string_view text) {
+    static constexpr char digits[] = "0123456789ABCDEF";
+    std::string out;
+    for (unsigned char c : text) {
+        if (std::isalnum(c) || c == '-' || c == '.' || c == '_' || c == '~') {
+            out += static_cast<char>(c);
+        } else {
+            out += '%';
+            out += digits[c >> 4];
+            out += digits[c & 15];
+        }
+    }
+    return out;
+}
+
+ApiClient::ApiClient(std::string server, std::string api_key, std::string workspace)
+    : server_(std::move(server)), api_key_(std::move(api_key)), workspace_(std::move(workspace)) {
+    while (server_.ends_with('/')) server_.pop_back();
+}
+
+std::string ApiClient::in_workspace(const std::string& path) const {
+    return "/api/v1/workspaces/" + url_encode(workspace_) + path;
+}
+
+net::ClientRequest ApiClient::request(const std::string& method, const std::string& path) const {
+    net::ClientRequest request;
+    request.method = method;
+    request.url = server_ + path;
+    if (!api_key_.empty()) request.headers.emplace_back("Authorization", "Bearer " + api_key_);
+    return request;
+}
+
+Error ApiClient::unreachable(const Error& cause) const {
+    if (cause.code != Errc::unavailable) return cause;
+    return Error(Errc::unavailable, "No server answers at " + server_ + " (" + cause.message +
+                                        "). Start one with 'hks server', or name another with --server URL.");
+}
+
+Error ApiClient::explain(const net::ClientResponse& response) const {
+    auto json = parse_json(response.body);
+    Error error(Errc::provider_error, "The server answered with status " + std::to_string(response.status) + ".");
+    if (json && json->is_object() && json->contains("error") && (*json)["error"].is_string()) {
+        error.message = (*json)["error"].get<std::string>();
+        error.code = code_from_name(json->value("code", ""));
+        error.details.emplace_back("code", json->value("code", ""));
+        const Json& details = json->contains("details") ? (*json)["details"] : Json();
+        if (details.is_object() && details.contains("fields") && details["fields"].is_array()) {
+            for (const auto& field : details["fields"])
+                error.fields.push_back({field.value("field", ""), field.value("message", ""), field.value("line", 0)});
+        }
+    }
+    if (response.status == 401 && api_key_.empty())
+        error.message += " Give a key with --api-key, HKS_API_KEY or 'hks config set api-key'.";
+    return error;
+}
+
+Result<Json> ApiClient::call(const std::string& method, const std::string& path, const Json& body) {
+    return call_raw(method, path, body.is_null() ? "" : "application/json", body.is_null() ? "" : body.dump());
+}
+
+Result<Json> ApiClient::call_raw(const std::string& method, const std::string& path, const std::string& content_type,
+                                 std::string body) {
+    net::ClientRequest request = this->request(method, path);
+    if (!content_type.empty()) request.headers.emplace_back("Content-Type", content_type);
+    request.body = std::move(body);
+    auto response = net::http_request(request);
+    if (!response) return unreachable(response.error());
+    if (response->status >= 300) return explain(*response);
+    if (response->body.empty()) return Json();
+    auto json = parse_json(response->body);
+    if (!json) return Error(Errc::provider_error, "What answers at " + server_ + " is not a hks server.");
+    return std::move(*json);
+}
+
+Result<void> ApiClient::follow(const std::string& path,
+                               const std::function<bool(const std::string&, const Json&)>& on_event) {
+    std::string pending, event, data;
+    auto take_line = [&](std::string_view line) {
+        if (line.empty()) {
+            bool go_on = true;
+            if (!data.empty()) {
+                auto json = parse_json(data);
+                go_on = on_event(event, json ? std::move(*json) : Json(data));
+            } else if (!event.empty()) {
+                go_on = on_event(event, Json());
+            }
+            event.clear();
+            data.clear();
+            return go_on;
+        }
+        if (line.starts_with("data:")) data += line.substr(line.starts_with("data: ") ? 6 : 5);
+        if (line.starts_with("event:")) event = line.substr(line.starts_with("event: ") ? 7 : 6);
+        return true;
+    };
+    auto take_piece = [&](std::string_view piece) {
+        pending += piece;
+        size_t begin = 0;
+        for (size_t end; (end = pending.find('\n', begin)) != std::string::npos; begin = end + 1) {
+            std::string_view line(pending.data() + begin, end - begin);
+            if (line.ends_with('\r')) line.remove_suffix(1);
+            if (!take_line(line)) return false;
+        }
+        pending.erase(0, begin);
+        return true;
+    };
+    net::ClientRequest request = this->request("GET", path);
+    request.headers.emplace_back("Accept", "text/event-stream");
+    auto response = net::http_stream(request, take_piece);
+    if (!response) return unreachable(response.error());
+    if (response->status >= 300) return explain(*response);
+    return {};
+}
+
+std::pair<std::string, std::string> make_multipart(const std::vector<FormPart>& parts) {
+    std::string boundary = make_id("hks-");
+    std::string body;
+    for (const FormPart& part : parts) {
+        body += "--" + boundary + "\r\nContent-Disposition: form-data; name=\"" + part.name + "\"";
+        if (!part.filename.empty()) body += "; filename=\"" + part.filename + "\"";
+        body += "\r\n";
+        if (!part.content_type.empty()) body += "Content-Type: " + part.content_type + "\r\n";
+        body += "\r\n" + part.content + "\r\n";
+    }
+    body += "--" + boundary + "--\r\n";
+    return {"multipart/form-data; boundary=" + boundary, std::move(body)};
+}
+
+}  // namespace hks::cli

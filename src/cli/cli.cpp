@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "command_table.hpp"
+
+#include <hks/cli/cli.hpp>
+#include <hks/core/build_info.hpp>
+
+#include <CLI/CLI.hpp>
+
+#include <csignal>
+#include <cstdlib>
+#include <iostream>
+#include <unistd.h>
+
+namespace hks::cli {
+
+namespace {
+
+std::string first_of(std::initializer_list<std::string> values) {
+    for (const std::string& value : values)
+        if (!value.empty()) return value;
+    return "";
+}
+
+std::string environment(const char* name) {
+    const char* value = std::getenv(name);
+    return value ? value : "";
+}
+
+void on_interrupt(int) { _exit(130); }
+
+void add_version(CLI::App& root, Context& context) {
+    CLI::App* version = root.add_subcommand("version", "Print the version of this program");
+    version->callback([&context] {
+        context.action = [&context] {
+            nlohmann::json object{{"version", build_version()}};
+            context.printer().object(object, "version", [] { std::cout << "hks " << build_version() << "\n"; });
+            return 0;
+        };
+    });
+}
+
+/// The deepest subcommand that was reached: its words are what the user could have meant.
+const CLI::App* deepest(const CLI::App& app) {
+    for (const CLI::App* child : app.get_subcommands())
+        return deepest(*child);
+    return &app;
+}
+
+int explain_parse_error(const CLI::App& root, const CLI::ParseError& error) {
+    const CLI::App* at = deepest(root);
+    std::vector<std::string> known;
+    for (const CLI::App* child : at->get_subcommands(nullptr)) known.push_back(child->get_name());
+    for (const CLI::App* app = at; app != nullptr; app = app->get_parent())
+        for (const CLI::Option* option : app->get_options())
+            for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
+
+    std::string hint;
+    for (const std::string& word : at->remaining()) {
+        auto guess = nearest_word(word, known);
+        if (guess) {
+            hint = " Did you mean '" + *guess + "'?";
+            break;
+        }
+    }
+    std::string message = error.what();
+    if (!at->remaining().empty()) message = "'" + at->remaining().front() + "' is not known here.";
+    std::string path;
+    for (const CLI::App* app = at; app != nullptr; app = app->get_parent())
+        path = app->get_name() + (path.empty() ? "" : " " + path);
+    return usage_error(message + hint + " See '" + path + " --help'.");
+}
+
+}  // namespace
+
+std::string Context::server() const {
+    return first_of({server_flag, environment("HKS_SERVER"), config.get("server"), "http://127.0.0.1:8080"});
+}
+
+std::string Context::api_key() const {
+    std::string key = first_of({api_key_flag, environment("HKS_API_KEY"), config.get("api-key")});
+    if (key.empty() && is_loopback_server(server())) key = local_admin_token();
+    return key;
+}
+
+std::string Context::workspace() const {
+    return first_of({workspace_flag, environment("HKS_WORKSPACE"), config.get("workspace"), "default"});
+}
+
+Output Context::output() const {
+    Output output = Output::table;
+    output_from_text(first_of({output_flag, config.get("output"), "table"}), output);
+    return output;
+}
+
+int usage_error(const std::string& message) {
+    std::cerr << "error: " << message << std::endl;
+    return 2;
+}
+
+Result<std::pair<std::string, std::string>> split_pair(const std::string& text, const std::string& flag) {
+    size_t equals = text.find('=');
+    if (equals == std::string::npos || equals == 0)
+        return Error(Errc::validation_error, flag + " takes KEY=VALUE, not '" + text + "'.");
+    return std::make_pair(text.substr(0, equals), text.substr(equals + 1));
+}
+
+std::optional<std::string> nearest_word(const std::string& typed, const std::vector<std::string>& known) {
+    auto distance = [](const std::string& a, const std::string& b) {
+        std::vector<size_t> row(b.size() + 1);
+        for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+        for (size_t i = 1; i <= a.size(); ++i) {
+            size_t diagonal = row[0];
+            row[0] = i;
+            for (size_t j = 1; j <= b.size(); ++j) {
+                size_t above = row[j];
+                row[j] = std::min({above + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
+                diagonal = above;
+            }
+        }
+        return row[b.size()];
+    };
+    std::optional<std::string> best;
+    size_t least = std::max<size_t>(2, typed.size() / 3) + 1;
+    for (const std::string& word : known) {
+        size_t d = distance(typed, word);
+        if (d < least) {
+            least = d;
+            best = word;
+        }
+    }
+    return best;
+}
+
+int run(int argc, char** argv) {
+    std::signal(SIGINT, on_interrupt);
+    std::signal(SIGPIPE, SIG_DFL);
+    Context context;
+
+    CLI::App root{"hks: functions, from a folder to an answer in milliseconds", "hks"};
+    root.require_subcommand(1);
+    root.fallthrough();
+    root.add_option("--server", context.server_flag, "Address of the server (HKS_SERVER; http://127.0.0.1:8080)");
+    root.add_option("--api-key", context.api_key_flag, "Token (HKS_API_KEY; the local server's own admin token)");
+    root.add_option("-w,--workspace", context.workspace_flag, "Workspace (HKS_WORKSPACE; default)");
+    root.add_option("-o,--output", context.output_flag, "table, wide, json, yaml or name")
+        ->check(CLI::IsMember({"table", "wide", "json", "yaml", "name"}));
+    root.add_flag("-q,--quiet", context.quiet, "No progress lines");
+
+    // Only for the help: the server is started before the client is asked.
+    root.add_subcommand("server", "Run the platform (hks server --help)");
+    CLI::App* function = root.add_subcommand("function", "Deploy, call and look at functions");
+    function->alias("fn");
+    function->require_subcommand(1);
+    add_deploy(*function, context);
+    add_invoke(*function, context);
+    add_logs(*function, context);
+    add_inspect(*function, context);
+    add_change(*function, context);
+    add_triggers(*function, context);
+    add_secrets(root, context);
+    add_tokens(root, context);
+    add_config(root, context);
+    add_version(root, context);
+
+    try {
+        root.parse(argc, argv);
+    } catch (const CLI::CallForHelp& help) {
+        return root.exit(help);
+    } catch (const CLI::ParseError& error) {
+        return explain_parse_error(root, error);
+    }
+    auto config = ClientConfig::load(ClientConfig::default_path());
+    if (!config) return fail(config.error());
+    context.config = std::move(*config);
+    return context.action ? context.action() : usage_error("Nothing to do. See 'hks --help'.");
+}
+
+}  // namespace hks::cli

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE
+#include "sandbox_enter.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <linux/close_range.h>
+#include <linux/mount.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* <sys/mount.h> and <linux/mount.h> cannot be included together with every libc. */
+extern int mount(const char*, const char*, const char*, unsigned long, const void*);
+#ifndef MS_RDONLY
+#define MS_RDONLY 1
+#define MS_NOSUID 2
+#define MS_NODEV 4
+#define MS_REMOUNT 32
+#define MS_BIND 4096
+#define MS_REC 16384
+#define MS_PRIVATE (1 << 18)
+#endif
+
+static char* append_text(char* out, const char* text) {
+    while (*text) *out++ = *text++;
+    return out;
+}
+
+static char* append_number(char* out, uint64_t n) {
+    char digits[20];
+    int count = 0;
+    do digits[count++] = (char)('0' + n % 10);
+    while (n /= 10);
+    while (count) *out++ = digits[--count];
+    return out;
+}
+
+static int write_file(const char* path, const char* text) {
+    const int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0) return -1;
+    const ssize_t n = write(fd, text, strlen(text));
+    const int error = errno;
+    close(fd);
+    errno = error;
+    return n < 0 ? -1 : 0;
+}
+
+static int mount_tmpfs(const char* path, uint64_t bytes, unsigned long more_flags) {
+    char options[64];
+    char* end = append_text(options, "mode=1777,nr_inodes=100k,size=");
+    end = append_number(end, bytes);
+    *end = 0;
+    return mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV | more_flags, options);
+}
+
+static int bind_read_only(const char* source, const char* path) {
+    if (mount(source, path, NULL, MS_BIND, NULL) != 0) return -1;
+    /* mount_setattr keeps flags that a user namespace may not clear; the old remount would have to repeat them. */
+    struct mount_attr attributes = {.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV};
+    if (syscall(SYS_mount_setattr, AT_FDCWD, path, 0, &attributes, sizeof attributes) == 0) return 0;
+    if (errno != ENOSYS) return -1;
+    return mount(NULL, path, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV, NULL);
+}
+
+int hks_sandbox_bind_code(const char* code_source, const char* code_path, uint64_t tmp_bytes) {
+    if (bind_read_only(code_source, code_path) != 0) return errno;
+    if (mount_tmpfs("/tmp", tmp_bytes, MS_REMOUNT) != 0) return errno;
+    return 0;
+}
+
+struct entry {
+    const struct hks_sandbox_spec* spec;
+    const int* fds;
+    int fd_count;
+    struct hks_sandbox_report report;
+};
+
+static int descriptor(const struct entry* e, int32_t index) {
+    return index >= 0 && index < e->fd_count ? e->fds[index] : -1;
+}
+
+static bool wants(const struct entry* e, enum hks_layer layer) { return (e->spec->wanted >> layer & 1u) != 0; }
+
+static void publish(const struct entry* e) {
+    const int page = descriptor(e, e->spec->page_fd);
+    if (page >= 0 && pwrite(page, &e->report, sizeof e->report, HKS_SANDBOX_REPORT_OFFSET) < 0) return;
+}
+
+/* Notes how a layer went; false when the process must not go on. */
+static bool settle(struct entry* e, enum hks_layer layer, int result) {
+    if (result == 0) {
+        e->report.in_force |= 1u << layer;
+        return true;
+    }
+    e->report.error[layer] = errno ? (uint32_t)errno : (uint32_t)EINVAL;
+    if ((e->spec->required >> layer & 1u) == 0) return true;
+    e->report.failed = (uint32_t)layer + 1;
+    publish(e);
+    return false;
+}
+
+static int join_cgroups(const struct entry* e) {
+    int joined = 0;
+    for (int i = 0; i < HKS_SANDBOX_MAX_CGROUPS; i++) {
+        const int fd = descriptor(e, e->spec->cgroup_fd[i]);
+        if (fd < 0) continue;
+        if (write(fd, "0", 1) != 1) return -1;
+        joined++;
+    }
+    errno = ENOENT;
+    return joined > 0 ? 0 : -1;
+}
+
+static int map_id(const char* path, uint32_t id) {
+    char line[48];
+    char* end = append_number(line, id);
+    *end++ = ' ';
+    end = append_number(end, id);
+    *append_text(end, " 1") = 0;
+    return write_file(path, line);
+}
+
+static int enter_user_namespace(void) {
+    const uint32_t uid = geteuid();
+    const uint32_t gid = getegid();
+    if (unshare(CLONE_NEWUSER) != 0) return -1;
+    /* Absent before Linux 3.19; refused mappings show below. */
+    (void)write_file("/proc/self/setgroups", "deny");
+    if (map_id("/proc/self/uid_map", uid) != 0) return -1;
+    return map_id("/proc/self/gid_map", gid);
+}
+
+static int enter_mount_namespace(void) {
+    if (unshare(CLONE_NEWNS) != 0) return -1;
+    return mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
+}
+
+static int make_private_tmp(const struct hks_sandbox_spec* spec) {
+    if (mount_tmpfs("/tmp", spec->tmp_bytes, 0) != 0) return -1;
+    /* Absent in small containers: then there is nothing to hide. */
+    if (mount_tmpfs("/dev/shm", spec->tmp_bytes, 0) != 0 && errno != ENOENT) return -1;
+    if (mount("/tmp", "/var/tmp", NULL, MS_BIND, NULL) != 0 && errno != ENOENT) return -1;
+    return 0;
+}
+
+static int set_limit(int resource, uint64_t value) {
+    struct rlimit limit;
+    if (getrlimit(resource, &limit) != 0) return -1;
+    if (limit.rlim_max != RLIM_INFINITY && limit.rlim_max < value) value = limit.rlim_max;
+    limit.rlim_cur = limit.rlim_max = value;
+    return setrlimit(resource, &limit);
+}
+
+static int set_limits(const struct hks_sandbox_spec* spec) {
+    if (set_limit(RLIMIT_CORE, 0) != 0) return -1;
+    if (set_limit(RLIMIT_NOFILE, spec->open_files) != 0) return -1;
+    if (set_limit(RLIMIT_FSIZE, spec->tmp_bytes) != 0) return -1;
+    if (spec->processes != 0 && set_limit(RLIMIT_NPROC, spec->processes) != 0) return -1;
+    return 0;
+}
+
+static int drop_bounding_set(void) {
+    for (unsigned long capability = 0; capability < 64; capability++) {
+        if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0) {
+            if (errno == EINVAL) return 0; /* past the last one that this kernel knows */
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int drop_capabilities(void) {
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct none[2];
+    memset(none, 0, sizeof none);
+    (void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+    return (int)syscall(SYS_capset, &header, none);
+}
+
+static int become_uid(const struct hks_sandbox_spec* spec) {
+    if (setgroups(0, NULL) != 0) return -1;
+    if (setresgid(spec->gid, spec->gid, spec->gid) != 0) return -1;
+    return setresuid(spec->uid, spec->uid, spec->uid);
+}
+
+/* Moves descriptor i of the array to `target` once all sources are out of the way of the targets. */
+static int place(const int* lifted, int slot, int target) {
+    if (lifted[slot] < 0) return 0;
+    return dup3(lifted[slot], target, 0) < 0 ? -1 : 0;
+}
+
+static int arrange_descriptors(const struct entry* e) {
+    const struct hks_sandbox_spec* spec = e->spec;
+    const int32_t wanted[5] = {spec->stdout_fd, spec->stderr_fd, spec->connection_fd, spec->page_fd, spec->source_fd};
+    int lifted[6];
+    lifted[0] = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (lifted[0] < 0) return -1;
+    for (int i = 0; i < 5; i++) lifted[i + 1] = descriptor(e, wanted[i]);
+    for (int i = 0; i < 6; i++) {
+        if (lifted[i] < 0) continue;
+        lifted[i] = fcntl(lifted[i], F_DUPFD_CLOEXEC, 16);
+        if (lifted[i] < 0) return -1;
+    }
+    int last = 0;
+    for (int i = 0; i < 6; i++) {
+        if (place(lifted, i, i) != 0) return -1;
+        if (lifted[i] >= 0) last = i;
+    }
+    if (syscall(SYS_close_range, (unsigned)last + 1, ~0u, 0u) == 0) return 0;
+    if (errno != ENOSYS) return -1;
+    for (int fd = last + 1; fd < 65536; fd++) close(fd);
+    return 0;
+}
+
+static bool enter_namespaces(struct entry* e) {
+    const struct hks_sandbox_spec* spec = e->spec;
+    if (wants(e, HKS_LAYER_USER_NAMESPACE) && !settle(e, HKS_LAYER_USER_NAMESPACE, enter_user_namespace())) return false;
+    if (!wants(e, HKS_LAYER_MOUNT_NAMESPACE)) return true;
+    if (!settle(e, HKS_LAYER_MOUNT_NAMESPACE, enter_mount_namespace())) return false;
+    if ((e->report.in_force >> HKS_LAYER_MOUNT_NAMESPACE & 1u) == 0) return true;
+    /* The code first: it may itself lie below /tmp. */
+    if (wants(e, HKS_LAYER_CODE_READ_ONLY) && spec->code_source[0] &&
+        !settle(e, HKS_LAYER_CODE_READ_ONLY, bind_read_only(spec->code_source, spec->code_path)))
+        return false;
+    return !wants(e, HKS_LAYER_PRIVATE_TMP) || settle(e, HKS_LAYER_PRIVATE_TMP, make_private_tmp(spec));
+}
+
+static bool drop_privileges(struct entry* e) {
+    const struct hks_sandbox_spec* spec = e->spec;
+    if (wants(e, HKS_LAYER_RLIMITS) && !settle(e, HKS_LAYER_RLIMITS, set_limits(spec))) return false;
+    const bool capabilities = wants(e, HKS_LAYER_CAPABILITIES);
+    const int bounding = capabilities ? drop_bounding_set() : 0;
+    const int bounding_error = errno;
+    if (wants(e, HKS_LAYER_OWN_UID) && !settle(e, HKS_LAYER_OWN_UID, become_uid(spec))) return false;
+    if (capabilities) {
+        int result = drop_capabilities();
+        if (result == 0 && bounding != 0) {
+            /* Without the right to shrink it the process has nothing that the set could give back, see below. */
+            errno = bounding_error;
+            result = bounding_error == EPERM ? 0 : -1;
+        }
+        if (!settle(e, HKS_LAYER_CAPABILITIES, result)) return false;
+    }
+    if (wants(e, HKS_LAYER_NO_NEW_PRIVS) &&
+        !settle(e, HKS_LAYER_NO_NEW_PRIVS, prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)))
+        return false;
+    return !wants(e, HKS_LAYER_NOT_DUMPABLE) || settle(e, HKS_LAYER_NOT_DUMPABLE, prctl(PR_SET_DUMPABLE, 0, 0, 0, 0));
+}
+
+static void prepare_process(const struct hks_sandbox_spec* spec) {
+    umask(022);
+    char text[24];
+    char* end = text;
+    if (spec->oom_score_adj < 0) *end++ = '-';
+    *append_number(end, (uint64_t)(spec->oom_score_adj < 0 ? -(int64_t)spec->oom_score_adj : spec->oom_score_adj)) = 0;
+    /* A hint for the host's own out-of-memory killer: functions go before the server. */
+    (void)write_file("/proc/self/oom_score_adj", text);
+    if (spec->subreaper) (void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    if (spec->work_dir[0] && mkdir(spec->work_dir, 0700) == 0 && geteuid() == 0)
+        (void)lchown(spec->work_dir, spec->uid, spec->gid);
+}
+
+int hks_sandbox_enter(const struct hks_sandbox_spec* spec, const int* fds, int fd_count) {
+    struct entry e = {.spec = spec, .fds = fds, .fd_count = fd_count};
+    if (spec->size != sizeof *spec) return -1;
+    if (wants(&e, HKS_LAYER_SESSION) && !settle(&e, HKS_LAYER_SESSION, setsid() < 0 ? -1 : 0)) return -1;
+    if (wants(&e, HKS_LAYER_CGROUP) && !settle(&e, HKS_LAYER_CGROUP, join_cgroups(&e))) return -1;
+    prepare_process(spec);
+    if (!enter_namespaces(&e)) return -1;
+    if (!drop_privileges(&e)) return -1;
+    const char* home = (e.report.in_force >> HKS_LAYER_PRIVATE_TMP & 1u) ? "/tmp" : spec->work_dir;
+    if (home[0] == 0 || chdir(home) != 0) (void)!chdir("/");
+    e.report.in_force |= 1u << HKS_LAYER_DESCRIPTORS;
+    publish(&e);
+    return arrange_descriptors(&e);
+}

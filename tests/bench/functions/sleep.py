@@ -1,0 +1,6 @@
+import asyncio
+
+
+async def handle(event):
+    await asyncio.sleep(0.01)
+    return "done"
