@@ -66,8 +66,8 @@ struct Route {
     std::string_view method;
     std::string_view pattern;       ///< "/api/v1/workspaces/{ws}/functions"
     std::string_view id;            ///< "function.create": operation id and audit action
-    std::string_view summary;
     std::string_view tag;
+    std::string_view summary;
     Kind kind = Kind::blocking;
     Handler handler = nullptr;
     StreamHandler stream = nullptr;  ///< with a handler too: taken for ?follow=true

@@ -123,7 +123,7 @@ constexpr std::array table{
           .response = "Ready"},
     Route{.method = "GET", .pattern = "/metrics", .id = "metrics", .tag = "server",
           .summary = "Metrics in Prometheus text format", .kind = loop, .handler = metrics_text,
-          .action = read_server, .response = "", .media_type = "text/plain; version=0.0.4"},
+          .response = "", .media_type = "text/plain; version=0.0.4"},
     Route{.method = "GET", .pattern = "/openapi.json", .id = "openapi", .tag = "server",
           .summary = "This document", .kind = loop, .handler = openapi_document, .open = true,
           .response = "AnyObject"},

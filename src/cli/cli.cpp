@@ -3,6 +3,7 @@
 
 #include <hks/cli/cli.hpp>
 #include <hks/core/build_info.hpp>
+#include <hks/core/suggest.hpp>
 
 #include <CLI/CLI.hpp>
 
@@ -55,12 +56,12 @@ int explain_parse_error(const CLI::App& root, const CLI::ParseError& error) {
             for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
 
     std::string hint;
+    std::vector<std::string_view> candidates(known.begin(), known.end());
     for (const std::string& word : at->remaining()) {
-        auto guess = nearest_word(word, known);
-        if (guess) {
-            hint = " Did you mean '" + *guess + "'?";
-            break;
-        }
+        std::string_view guess = closest_name(word, candidates);
+        if (guess.empty()) continue;
+        hint = " Did you mean '" + std::string(guess) + "'?";
+        break;
     }
     std::string message = error.what();
     if (!at->remaining().empty()) message = "'" + at->remaining().front() + "' is not known here.";
@@ -102,33 +103,6 @@ Result<std::pair<std::string, std::string>> split_pair(const std::string& text, 
     if (equals == std::string::npos || equals == 0)
         return Error(Errc::validation_error, flag + " takes KEY=VALUE, not '" + text + "'.");
     return std::make_pair(text.substr(0, equals), text.substr(equals + 1));
-}
-
-std::optional<std::string> nearest_word(const std::string& typed, const std::vector<std::string>& known) {
-    auto distance = [](const std::string& a, const std::string& b) {
-        std::vector<size_t> row(b.size() + 1);
-        for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-        for (size_t i = 1; i <= a.size(); ++i) {
-            size_t diagonal = row[0];
-            row[0] = i;
-            for (size_t j = 1; j <= b.size(); ++j) {
-                size_t above = row[j];
-                row[j] = std::min({above + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
-                diagonal = above;
-            }
-        }
-        return row[b.size()];
-    };
-    std::optional<std::string> best;
-    size_t least = std::max<size_t>(2, typed.size() / 3) + 1;
-    for (const std::string& word : known) {
-        size_t d = distance(typed, word);
-        if (d < least) {
-            least = d;
-            best = word;
-        }
-    }
-    return best;
 }
 
 int run(int argc, char** argv) {

@@ -42,9 +42,6 @@ void add_secrets(CLI::App& root, Context& context);
 void add_tokens(CLI::App& root, Context& context);
 void add_config(CLI::App& root, Context& context);
 
-/// The word of `known` that is nearest to what was typed, when it is near enough to be a slip.
-std::optional<std::string> nearest_word(const std::string& typed, const std::vector<std::string>& known);
-
 /// "K=V" → {K, V}; an error that names the flag otherwise.
 Result<std::pair<std::string, std::string>> split_pair(const std::string& text, const std::string& flag);
 

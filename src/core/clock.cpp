@@ -29,7 +29,8 @@ int64_t take_fraction(const std::string& text, size_t& i) {
     const size_t begin = i;
     int64_t value = 0;
     int64_t unit = 100'000'000;
-    for (; i < text.size() && text[i] >= '0' && text[i] <= '9'; ++i, unit /= 10) value += (text[i] - '0') * unit;
+    for (; i < text.size() && text[i] >= '0' && text[i] <= '9'; ++i, unit /= 10)
+        value += (text[i] - '0') * unit;
     return i == begin ? -1 : value;
 }
 
@@ -55,11 +56,11 @@ std::string to_rfc3339(WallTime time) {
     const c::year_month_day date{day};
     const c::hh_mm_ss clock{ms - day};
     char text[64];
-    const int n = std::snprintf(text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ", static_cast<int>(date.year()),
-                                static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-                                static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
-                                static_cast<int>(clock.seconds().count()),
-                                static_cast<int>(clock.subseconds().count()));
+    const int n = std::snprintf(
+        text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ", static_cast<int>(date.year()),
+        static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+        static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
+        static_cast<int>(clock.seconds().count()), static_cast<int>(clock.subseconds().count()));
     return {text, static_cast<size_t>(n)};
 }
 

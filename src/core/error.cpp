@@ -16,7 +16,8 @@ struct Row {
     int exit = 1;
 };
 
-// In the order of the enumeration. Where two codes share a name, the one that a reader of the name gets comes first.
+// In the order of the enumeration. Where two codes share a name, the one that a reader of the name gets comes
+// first.
 constexpr std::array rows{
     Row{Errc::validation_error, "VALIDATION_ERROR", 400},
     Row{Errc::invalid_runtime, "INVALID_RUNTIME", 400},
@@ -97,7 +98,8 @@ int exit_code(Errc code) {
 }
 
 Errc code_from_name(std::string_view name) {
-    const auto found = std::find_if(rows.begin(), rows.end(), [&](const Row& row) { return row.name == name; });
+    const auto found =
+        std::find_if(rows.begin(), rows.end(), [&](const Row& row) { return row.name == name; });
     return found == rows.end() ? Errc::internal : found->code;
 }
 

@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <hks/core/ids.hpp>
 
-#include <sys/mman.h>
-#include <sys/random.h>
-
 #include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <sys/mman.h>
+#include <sys/random.h>
 
 namespace hks {
 namespace {
 
-/// A page of random bytes, so that one system call serves hundreds of ids. The kernel wipes the page in a forked
-/// child (MADV_WIPEONFORK), where `left` is then 0: parent and child never hand out the same bytes.
+/// A page of random bytes, so that one system call serves hundreds of ids. The kernel wipes the page in a
+/// forked child (MADV_WIPEONFORK), where `left` is then 0: parent and child never hand out the same bytes.
 class RandomBuffer {
   public:
     RandomBuffer() {
-        void* memory = mmap(nullptr, sizeof(Page), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        void* memory =
+            mmap(nullptr, sizeof(Page), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (memory == MAP_FAILED) return;
         if (madvise(memory, sizeof(Page), MADV_WIPEONFORK) != 0) {
             munmap(memory, sizeof(Page));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <hks/core/json_gate.hpp>
-
 #include "utf8.hpp"
+
+#include <hks/core/json_gate.hpp>
 
 #include <nlohmann/json.hpp>
 
@@ -62,16 +62,20 @@ int json_depth(std::string_view text, int limit) {
     int deepest = 0;
     while (at < end) {
         switch (classes[static_cast<uint8_t>(*at++)]) {
-            case Class::other: break;
+            case Class::other:
+                break;
             case Class::open:
                 if (++depth > deepest) deepest = depth;
                 if (deepest > limit) return deepest;
                 break;
             case Class::close:
-                // A text that closes too often is not JSON: the parser says so. It must not hide depth that follows.
+                // A text that closes too often is not JSON: the parser says so. It must not hide depth that
+                // follows.
                 if (depth > 0) --depth;
                 break;
-            case Class::quote: at = skip_string(at, end); break;
+            case Class::quote:
+                at = skip_string(at, end);
+                break;
         }
     }
     return deepest;
@@ -79,15 +83,16 @@ int json_depth(std::string_view text, int limit) {
 
 Result<nlohmann::json> parse_json(std::string_view text) {
     if (json_depth(text) > max_json_depth)
-        return Error(Errc::validation_error, "The JSON text is nested deeper than " + std::to_string(max_json_depth) +
-                                                 " levels. Flatten it.");
+        return Error(Errc::validation_error, "The JSON text is nested deeper than " +
+                                                 std::to_string(max_json_depth) + " levels. Flatten it.");
     try {
         return nlohmann::json::parse(text.begin(), text.end());
     } catch (const nlohmann::json::parse_error& e) {
         return Error(Errc::validation_error, "The text is not valid JSON at byte " + std::to_string(e.byte) +
                                                  ". Check quotes, commas and brackets there.");
     } catch (const nlohmann::json::exception&) {
-        return Error(Errc::validation_error, "The JSON text has a number that is out of range. Write it as a string.");
+        return Error(Errc::validation_error,
+                     "The JSON text has a number that is out of range. Write it as a string.");
     }
 }
 

@@ -1,21 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <hks/core/json_text.hpp>
-
 #include "utf8.hpp"
+
+#include <hks/core/json_text.hpp>
 
 namespace hks {
 namespace {
 
 void append_escape(std::string& out, unsigned char c) {
     switch (c) {
-        case '"': out += "\\\""; return;
-        case '\\': out += "\\\\"; return;
-        case '\n': out += "\\n"; return;
-        case '\r': out += "\\r"; return;
-        case '\t': out += "\\t"; return;
-        case '\b': out += "\\b"; return;
-        case '\f': out += "\\f"; return;
-        default: break;
+        case '"':
+            out += "\\\"";
+            return;
+        case '\\':
+            out += "\\\\";
+            return;
+        case '\n':
+            out += "\\n";
+            return;
+        case '\r':
+            out += "\\r";
+            return;
+        case '\t':
+            out += "\\t";
+            return;
+        case '\b':
+            out += "\\b";
+            return;
+        case '\f':
+            out += "\\f";
+            return;
+        default:
+            break;
     }
     constexpr char hex[] = "0123456789abcdef";
     out += "\\u00";
@@ -41,9 +56,11 @@ void append_json_string(std::string& out, std::string_view text) {
             continue;
         }
         const size_t length = c < 0x80 ? 0 : utf8_sequence(text, i);
-        // C1 controls (U+0080 … U+009F) and the line separators U+2028, U+2029 act as line ends in some readers.
+        // C1 controls (U+0080 … U+009F) and the line separators U+2028, U+2029 act as line ends in some
+        // readers.
         const bool c1 = length == 2 && c == 0xc2 && static_cast<unsigned char>(text[i + 1]) < 0xa0;
-        const bool separator = length == 3 && (text.substr(i, 3) == "\xe2\x80\xa8" || text.substr(i, 3) == "\xe2\x80\xa9");
+        const bool separator =
+            length == 3 && (text.substr(i, 3) == "\xe2\x80\xa8" || text.substr(i, 3) == "\xe2\x80\xa9");
         if (length && !c1 && !separator) {
             i += length;
             continue;

@@ -14,10 +14,16 @@ struct Unit {
     uint64_t factor;
 };
 
-constexpr std::array byte_units{Unit{"Ti", 1ull << 40},           Unit{"Gi", 1ull << 30}, Unit{"Mi", 1ull << 20},
-                                Unit{"Ki", 1ull << 10},           Unit{"T", 1'000'000'000'000ull},
-                                Unit{"G", 1'000'000'000ull},      Unit{"M", 1'000'000ull}, Unit{"k", 1'000ull},
-                                Unit{"K", 1'000ull},              Unit{"", 1}};
+constexpr std::array byte_units{Unit{"Ti", 1ull << 40},
+                                Unit{"Gi", 1ull << 30},
+                                Unit{"Mi", 1ull << 20},
+                                Unit{"Ki", 1ull << 10},
+                                Unit{"T", 1'000'000'000'000ull},
+                                Unit{"G", 1'000'000'000ull},
+                                Unit{"M", 1'000'000ull},
+                                Unit{"k", 1'000ull},
+                                Unit{"K", 1'000ull},
+                                Unit{"", 1}};
 constexpr std::array time_units{Unit{"ms", 1}, Unit{"s", 1'000}, Unit{"m", 60'000}, Unit{"h", 3'600'000},
                                 Unit{"d", 86'400'000}};
 
@@ -157,10 +163,13 @@ std::string format_duration(std::chrono::milliseconds duration) {
 Result<uint32_t> parse_cpu(std::string_view text) {
     std::string_view rest = text;
     if (const auto number = take_number(rest)) {
-        const auto millis = rest.empty() ? number->times(1000) : rest == "m" ? number->times(1) : std::nullopt;
+        const auto millis = rest.empty()  ? number->times(1000)
+                            : rest == "m" ? number->times(1)
+                                          : std::nullopt;
         if (millis && *millis <= std::numeric_limits<uint32_t>::max()) return static_cast<uint32_t>(*millis);
     }
-    return Error(Errc::validation_error, quoted(text) + " is not an amount of CPU. Write it like 100m, 0.5 or 2.");
+    return Error(Errc::validation_error,
+                 quoted(text) + " is not an amount of CPU. Write it like 100m, 0.5 or 2.");
 }
 
 std::string format_cpu(uint32_t millis) {

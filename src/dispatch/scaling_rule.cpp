@@ -10,6 +10,8 @@ constexpr nanoseconds fast_mean = 250us;
 constexpr nanoseconds fast_max = 2ms;
 constexpr nanoseconds work_ahead = 1ms;
 constexpr size_t most_ahead = 64;
+/// Nothing starts faster; it keeps the rule from dividing by next to nothing.
+constexpr nanoseconds shortest_start = 500us;
 /// Starts that run in parallel while nothing is known but that starting takes long.
 constexpr size_t blind_starts = 4;
 
@@ -40,6 +42,7 @@ void ServiceTimes::record(nanoseconds run) {
 }
 
 void StartTimes::record(nanoseconds took) {
+    took = std::max(took, shortest_start);
     mean_ = known_ ? mean_ + (took - mean_) / 4 : took;
     known_ = true;
 }

@@ -60,6 +60,12 @@ class Buffer {
         std::memcpy(room(), bytes.data(), bytes.size());
         end_ += bytes.size();
     }
+    void swap(Buffer& other) {
+        std::swap(data_, other.data_);
+        std::swap(begin_, other.begin_);
+        std::swap(end_, other.end_);
+        std::swap(capacity_, other.capacity_);
+    }
     void release() {
         std::free(std::exchange(data_, nullptr));
         begin_ = end_ = capacity_ = 0;

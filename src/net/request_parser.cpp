@@ -65,10 +65,10 @@ void RequestParser::reset() {
     asked_close_ = asked_keep_alive_ = false;
 }
 
-void RequestParser::relocate(const char* from, size_t size, const char* to) {
-    if (from == to) return;
+void RequestParser::relocate(uintptr_t from, size_t size, const char* to) {
+    if (from == reinterpret_cast<uintptr_t>(to)) return;
     const auto move = [&](std::string_view& view) {
-        const auto offset = reinterpret_cast<uintptr_t>(view.data()) - reinterpret_cast<uintptr_t>(from);
+        const auto offset = reinterpret_cast<uintptr_t>(view.data()) - from;
         if (view.data() != nullptr && offset <= size) view = {to + offset, view.size()};
     };
     for (auto* view : {&head_.method, &head_.target, &head_.raw_path, &head_.path, &head_.query, &head_.host, &name_,

@@ -42,8 +42,8 @@ class RequestParser {
 
     /// `data` begins at the first byte of the message; `size` only grows between two reset().
     Status parse(char* data, size_t size);
-    /// The bytes were copied from `from` to `to`: every view follows. `from` is only compared, never read.
-    void relocate(const char* from, size_t size, const char* to);
+    /// The `size` bytes that were at address `from` are at `to` now: every view follows.
+    void relocate(uintptr_t from, size_t size, const char* to);
     void reset();
 
     const RequestHead& head() const { return head_; }

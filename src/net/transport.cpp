@@ -90,6 +90,11 @@ void Transport::shutdown_write() {
     ::shutdown(fd_, SHUT_WR);
 }
 
+void Transport::reset_on_close() {
+    const linger now{1, 0};
+    ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+}
+
 void Transport::close() {
     ssl_.reset();
     if (fd_ >= 0) ::close(fd_);

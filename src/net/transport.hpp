@@ -38,9 +38,12 @@ class Transport {
     IoResult write(std::span<const iovec> parts);
     /// No more bytes will follow; the peer sees the end of stream.
     void shutdown_write();
+    /// close() will reset the connection, so that the peer cannot take it for an orderly end.
+    void reset_on_close();
     void close();
 
-    bool is_open() const { return fd_ >= 0; }
+    void use_tls(SslPtr ssl) { ssl_ = std::move(ssl); }
+    int descriptor() const { return fd_; }
     bool is_tls() const { return ssl_ != nullptr; }
     /// Plain: fewer bytes than asked for mean that the socket is drained until the next event. TLS: read on.
     bool short_read_means_drained() const { return ssl_ == nullptr; }

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <hks/registry/function_registry.hpp>
-
-#include <hks/core/ids.hpp>
-#include <hks/telemetry/logger.hpp>
-
-#include <limits>
-
 #include "registry_write.hpp"
 #include "schema.hpp"
 #include "trigger_rules.hpp"
+
+#include <hks/core/ids.hpp>
+#include <hks/registry/function_registry.hpp>
+#include <hks/telemetry/logger.hpp>
+
+#include <limits>
 
 namespace hks::registry {
 
@@ -27,20 +26,29 @@ Result<std::string> status_of(FunctionStore& store, const FunctionRow& row) {
     return std::string(*built > 0 ? "ready" : "error");
 }
 
-Result<VersionRecord> insert_version(FunctionStore& store, FunctionRow& row, const NewVersion& wanted, WallTime now) {
+std::vector<TriggerSpec> specs_of(const std::vector<TriggerEntry>& entries) {
+    std::vector<TriggerSpec> specs;
+    for (const auto& entry : entries) specs.push_back(entry.spec);
+    return specs;
+}
+
+/// The version that row.last_version counts already; `triggers` are the wanted ones with their names.
+Result<VersionRecord> insert_version(FunctionStore& store, const FunctionRow& row, const NewVersion& wanted,
+                                     const std::vector<TriggerEntry>& triggers, WallTime now) {
     VersionRecord version;
-    version.number = ++row.last_version;
+    version.number = row.last_version;
     version.function_id = row.record.id;
     version.status = "building";
     version.spec = wanted.spec;
+    version.spec.triggers = specs_of(triggers);
     version.activate = wanted.activate;
     version.created_at = now;
     if (auto r = store.insert(version); !r) return r.error();
     return version;
 }
 
-Result<void> mark_failed(FunctionStore& store, FunctionRow& row, VersionRecord& version, const std::string& error,
-                         WallTime now) {
+Result<void> mark_failed(FunctionStore& store, FunctionRow& row, VersionRecord& version,
+                         const std::string& error, WallTime now) {
     version.status = "failed";
     version.error = error;
     version.finished_at = now;
@@ -52,8 +60,9 @@ Result<void> mark_failed(FunctionStore& store, FunctionRow& row, VersionRecord& 
 }
 
 Error not_building(const VersionRecord& version) {
-    return Error(Errc::conflict, "Version " + std::to_string(version.number) + " is not building any more, it is " +
-                                     version.status + ". Deploy a new version instead.");
+    return Error(Errc::conflict, "Version " + std::to_string(version.number) +
+                                     " is not building any more, it is " + version.status +
+                                     ". Deploy a new version instead.");
 }
 
 }  // namespace
@@ -69,7 +78,9 @@ Result<void> FunctionRegistry::open() {
     if (!interrupted) return interrupted.error();
     for (int64_t key : *interrupted) {
         auto done = fail_version(key, "The build was interrupted by a restart of the server. Deploy again.");
-        if (!done) impl_->logger.error("an interrupted build could not be closed", {{"error", done.error().message}});
+        if (!done)
+            impl_->logger.error("an interrupted build could not be closed",
+                                {{"error", done.error().message}});
     }
     return {};
 }
@@ -89,7 +100,8 @@ Result<void> FunctionRegistry::load_catalog() {
         auto versions = store.versions(id, any_number, static_cast<size_t>(any_number), "success");
         if (!row || !versions) {
             const auto& failure = row ? versions.error() : row.error();
-            impl_->logger.error("a function cannot be served", {{"function", id}, {"error", failure.message}});
+            impl_->logger.error("a function cannot be served",
+                                {{"function", id}, {"error", failure.message}});
             continue;
         }
         auto entry = std::make_shared<FunctionEntry>();
@@ -97,7 +109,8 @@ Result<void> FunctionRegistry::load_catalog() {
         entry->name = row->record.name;
         entry->workspace = row->record.workspace;
         entry->triggers = row->record.triggers;
-        for (const auto& version : *versions) entry->versions[version.number] = make_version(row->record, version);
+        for (const auto& version : *versions)
+            entry->versions[version.number] = make_version(row->record, version);
         auto active = entry->versions.find(row->record.active_version);
         if (active != entry->versions.end()) entry->active = active->second;
         catalog->functions[entry->workspace + "/" + entry->name] = std::move(entry);
@@ -110,23 +123,27 @@ Result<std::pair<FunctionRecord, VersionRecord>> FunctionRegistry::create(const 
                                                                           const std::string& name,
                                                                           const NewVersion& wanted) {
     if (!is_valid_name(name)) {
-        Error error(Errc::validation_error, "'" + name +
-                                                "' is not a function's name. Use 1 to 63 of a-z, 0-9 and '-', with a "
-                                                "letter or digit at both ends.");
+        Error error(Errc::validation_error,
+                    "'" + name +
+                        "' is not a function's name. Use 1 to 63 of a-z, 0-9 and '-', with a "
+                        "letter or digit at both ends.");
         error.fields.push_back({"name", "not a name", 0});
         return error;
     }
     if (!wanted.expected_revision.empty())
-        return Error(Errc::precondition_failed,
-                     "Function '" + name + "' does not exist, so it has no ETag. Create it without If-Match.");
+        return Error(
+            Errc::precondition_failed,
+            "Function '" + name + "' does not exist, so it has no ETag. Create it without If-Match.");
     RegistryWrite write(*impl_, watch_);
     if (auto r = write.begin(); !r) return r.error();
     auto known = impl_->store.has_workspace(workspace);
     if (!known) return known.error();
-    if (!*known) return Error(Errc::validation_error, "There is no workspace '" + workspace + "'. Use another one.");
+    if (!*known)
+        return Error(Errc::validation_error, "There is no workspace '" + workspace + "'. Use another one.");
     if (impl_->store.id_of(workspace, name))
-        return Error(Errc::already_exists, "There is a function '" + name +
-                                               "' already. Deploy a new version of it, or choose another name.");
+        return Error(Errc::already_exists,
+                     "There is a function '" + name +
+                         "' already. Deploy a new version of it, or choose another name.");
     FunctionRow row;
     auto& record = row.record;
     record.id = make_id("fn_");
@@ -137,13 +154,11 @@ Result<std::pair<FunctionRecord, VersionRecord>> FunctionRegistry::create(const 
     record.spec = wanted.spec;
     record.created_at = write.now();
     record.triggers = make_entries(wanted.spec.triggers, {});
-    record.spec.triggers.clear();
-    for (const auto& entry : record.triggers) record.spec.triggers.push_back(entry.spec);
+    record.spec.triggers = specs_of(record.triggers);
     if (auto r = write.check_triggers(row, record.triggers); !r) return r.error();
     row.last_version = 1;
     if (auto r = write.insert(row); !r) return r.error();
-    row.last_version = 0;
-    auto version = insert_version(impl_->store, row, wanted, write.now());
+    auto version = insert_version(impl_->store, row, wanted, record.triggers, write.now());
     if (!version) return version.error();
     if (auto r = write.commit(); !r) return r.error();
     return std::pair{std::move(record), std::move(*version)};
@@ -159,7 +174,8 @@ Result<std::pair<FunctionRecord, VersionRecord>> FunctionRegistry::add_version(c
     if (auto r = check_revision(row->record, wanted.expected_revision); !r) return r.error();
     auto entries = make_entries(wanted.spec.triggers, row->record.triggers);
     if (auto r = write.check_triggers(*row, entries); !r) return r.error();
-    auto version = insert_version(impl_->store, *row, wanted, write.now());
+    ++row->last_version;
+    auto version = insert_version(impl_->store, *row, wanted, entries, write.now());
     if (!version) return version.error();
     row->record.labels = wanted.labels;
     if (row->record.active_version == 0) {
@@ -173,8 +189,8 @@ Result<std::pair<FunctionRecord, VersionRecord>> FunctionRegistry::add_version(c
     return std::pair{std::move(row->record), std::move(*version)};
 }
 
-Result<void> FunctionRegistry::finish_version(int64_t key, const FunctionSpec& resolved, const std::string& runtime,
-                                              const std::string& digest) {
+Result<void> FunctionRegistry::finish_version(int64_t key, const FunctionSpec& resolved,
+                                              const std::string& runtime, const std::string& digest) {
     RegistryWrite write(*impl_, watch_);
     if (auto r = write.begin(); !r) return r;
     auto version = impl_->store.version(key);
@@ -188,7 +204,8 @@ Result<void> FunctionRegistry::finish_version(int64_t key, const FunctionSpec& r
     if (switches) {
         // Somebody may have taken a path while this was building.
         if (auto taken = write.check_triggers(*row, entries); !taken) {
-            if (auto r = mark_failed(impl_->store, *row, *version, taken.error().message, write.now()); !r) return r;
+            if (auto r = mark_failed(impl_->store, *row, *version, taken.error().message, write.now()); !r)
+                return r;
             if (auto r = write.save(*row); !r) return r;
             if (auto r = write.commit(); !r) return r;
             return taken;
@@ -196,6 +213,7 @@ Result<void> FunctionRegistry::finish_version(int64_t key, const FunctionSpec& r
     }
     version->status = "success";
     version->spec = resolved;
+    version->spec.triggers = specs_of(entries);
     version->runtime = runtime;
     version->digest = digest;
     version->finished_at = write.now();
@@ -204,7 +222,7 @@ Result<void> FunctionRegistry::finish_version(int64_t key, const FunctionSpec& r
     if (switches) {
         row->record.active_version = version->number;
         row->switch_floor = version->number;
-        row->record.spec = resolved;
+        row->record.spec = version->spec;
         if (auto r = write.replace_triggers(*row, std::move(entries)); !r) return r;
     }
     if (auto r = write.save(*row, &*version); !r) return r;
@@ -226,7 +244,8 @@ Result<void> FunctionRegistry::fail_version(int64_t key, const std::string& erro
 }
 
 Result<FunctionRecord> FunctionRegistry::switch_to(const std::string& workspace, const std::string& function,
-                                                   std::optional<int> number, const std::string& expected_revision) {
+                                                   std::optional<int> number,
+                                                   const std::string& expected_revision) {
     RegistryWrite write(*impl_, watch_);
     if (auto r = write.begin(); !r) return r.error();
     auto row = impl_->load(workspace, function);
@@ -237,16 +256,18 @@ Result<FunctionRecord> FunctionRegistry::switch_to(const std::string& workspace,
         auto before = impl_->store.versions(record.id, record.active_version, 1, "success");
         if (!before) return before.error();
         if (before->empty())
-            return Error(Errc::version_not_found, "Function '" + record.name +
-                                                      "' has no built version before the active one. Name the version "
-                                                      "that you want.");
+            return Error(Errc::version_not_found,
+                         "Function '" + record.name +
+                             "' has no built version before the active one. Name the version "
+                             "that you want.");
         number = before->front().number;
     }
     auto version = impl_->store.version(record.id, *number);
     if (!version) return version.error();
     if (version->status != "success")
-        return Error(Errc::conflict, "Version " + std::to_string(*number) + " of function '" + record.name + "' is " +
-                                         version->status + ". Only a version that was built can be activated.");
+        return Error(Errc::conflict, "Version " + std::to_string(*number) + " of function '" + record.name +
+                                         "' is " + version->status +
+                                         ". Only a version that was built can be activated.");
     record.active_version = version->number;
     // The wish of a person is newer than every build that runs now.
     row->switch_floor = row->last_version;
@@ -259,8 +280,8 @@ Result<FunctionRecord> FunctionRegistry::switch_to(const std::string& workspace,
     return std::move(record);
 }
 
-Result<FunctionRecord> FunctionRegistry::activate(const std::string& workspace, const std::string& function, int number,
-                                                  const std::string& expected_revision) {
+Result<FunctionRecord> FunctionRegistry::activate(const std::string& workspace, const std::string& function,
+                                                  int number, const std::string& expected_revision) {
     return switch_to(workspace, function, number, expected_revision);
 }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "function_store.hpp"
 
-#include <hks/storage/crc32c.hpp>
-
 #include "row_text.hpp"
+
+#include <hks/storage/crc32c.hpp>
 
 namespace hks::registry {
 
@@ -13,7 +13,8 @@ using storage::Statement;
 namespace {
 
 constexpr const char* function_columns =
-    "SELECT id, workspace, name, status, active_version, last_version, switch_floor, labels, spec, created_at,"
+    "SELECT id, workspace, name, status, active_version, last_version, switch_floor, labels, spec, "
+    "created_at,"
     " updated_at, revision, crc FROM functions ";
 
 /// The texts of a row as they are stored: the checksum covers these, not what they mean.
@@ -90,8 +91,8 @@ Result<std::string> FunctionStore::id_of(const std::string& workspace, const std
     auto row = s->bind(workspace).bind(name_or_id).step();
     if (!row) return row.error();
     if (*row) return s->text(0);
-    return Error(Errc::function_not_found, "There is no function '" + name_or_id + "' in workspace '" + workspace +
-                                               "'. See the list of functions for its spelling.");
+    return Error(Errc::function_not_found, "There is no function '" + name_or_id + "' in workspace '" +
+                                               workspace + "'. See the list of functions for its spelling.");
 }
 
 Result<FunctionRow> FunctionStore::function(const std::string& id) const {
@@ -100,13 +101,15 @@ Result<FunctionRow> FunctionStore::function(const std::string& id) const {
     auto row = s->bind(id).step();
     if (!row) return row.error();
     if (!*row)
-        return Error(Errc::function_not_found, "There is no function '" + id + "' any more. It has been deleted.");
+        return Error(Errc::function_not_found,
+                     "There is no function '" + id + "' any more. It has been deleted.");
     return read_function(*s, database_.path());
 }
 
 Result<std::vector<std::string>> FunctionStore::ids(const std::string& workspace, const std::string& after,
                                                     size_t limit) const {
-    auto s = database_.prepare("SELECT id FROM functions WHERE workspace = ? AND name > ? ORDER BY name LIMIT ?");
+    auto s =
+        database_.prepare("SELECT id FROM functions WHERE workspace = ? AND name > ? ORDER BY name LIMIT ?");
     if (!s) return s.error();
     s->bind(workspace).bind(after).bind(static_cast<int64_t>(limit));
     return texts_of(*s);
@@ -120,20 +123,26 @@ Result<std::vector<std::string>> FunctionStore::all_ids() const {
 
 Result<void> FunctionStore::insert(const FunctionRow& row) {
     auto s = database_.prepare(
-        "INSERT INTO functions(id, workspace, name, status, active_version, last_version, switch_floor, labels, spec,"
+        "INSERT INTO functions(id, workspace, name, status, active_version, last_version, switch_floor, "
+        "labels, spec,"
         " created_at, updated_at, revision, crc) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)");
     if (!s) return s.error();
     const auto& r = row.record;
     FunctionTexts texts{labels_to_text(r.labels), spec_to_text(r.spec)};
     s->bind(r.id).bind(r.workspace).bind(r.name).bind(r.status);
-    s->bind(r.active_version).bind(row.last_version).bind(row.switch_floor).bind(texts.labels).bind(texts.spec);
+    s->bind(r.active_version)
+        .bind(row.last_version)
+        .bind(row.switch_floor)
+        .bind(texts.labels)
+        .bind(texts.spec);
     s->bind(to_micros(r.created_at)).bind(to_micros(r.updated_at)).bind(r.revision).bind(sum_of(row, texts));
     return s->run();
 }
 
 Result<void> FunctionStore::update(const FunctionRow& row) {
     auto s = database_.prepare(
-        "UPDATE functions SET status = ?, active_version = ?, last_version = ?, switch_floor = ?, labels = ?, spec = ?,"
+        "UPDATE functions SET status = ?, active_version = ?, last_version = ?, switch_floor = ?, labels = "
+        "?, spec = ?,"
         " updated_at = ?, revision = ?, crc = ? WHERE id = ?");
     if (!s) return s.error();
     const auto& r = row.record;
@@ -185,7 +194,8 @@ Result<void> FunctionStore::replace_triggers(const std::string& function_id,
     auto gone = database_.prepare("DELETE FROM triggers WHERE function_id = ?");
     if (!gone) return gone.error();
     if (auto r = gone->bind(function_id).run(); !r) return r;
-    auto s = database_.prepare("INSERT INTO triggers(id, function_id, position, name, spec, crc) VALUES(?,?,?,?,?,?)");
+    auto s = database_.prepare(
+        "INSERT INTO triggers(id, function_id, position, name, spec, crc) VALUES(?,?,?,?,?,?)");
     if (!s) return s.error();
     int64_t position = 0;
     for (const auto& entry : triggers) {

@@ -30,7 +30,8 @@ class FunctionStore {
     Result<std::string> id_of(const std::string& workspace, const std::string& name_or_id) const;
     Result<FunctionRow> function(const std::string& id) const;
     /// Ids in order of their names, names greater than `after`.
-    Result<std::vector<std::string>> ids(const std::string& workspace, const std::string& after, size_t limit) const;
+    Result<std::vector<std::string>> ids(const std::string& workspace, const std::string& after,
+                                         size_t limit) const;
     Result<std::vector<std::string>> all_ids() const;
     Result<void> insert(const FunctionRow& row);
     Result<void> update(const FunctionRow& row);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <hks/registry/function_registry.hpp>
-
 #include "registry_write.hpp"
 #include "row_text.hpp"
+
+#include <hks/registry/function_registry.hpp>
 
 namespace hks::registry {
 
@@ -13,9 +13,8 @@ constexpr auto sweep_every = std::chrono::minutes(10);
 
 }  // namespace
 
-Result<std::optional<FunctionRegistry::StoredAnswer>> FunctionRegistry::recall(const std::string& scope,
-                                                                               const std::string& key,
-                                                                               const std::string& body_digest) {
+Result<std::optional<FunctionRegistry::StoredAnswer>> FunctionRegistry::recall(
+    const std::string& scope, const std::string& key, const std::string& body_digest) {
     std::lock_guard lock(impl_->database.mutex());
     auto s = impl_->database.prepare(
         "SELECT body_digest, status, body FROM idempotency WHERE scope = ? AND key = ? AND expires_at > ?");
@@ -24,7 +23,8 @@ Result<std::optional<FunctionRegistry::StoredAnswer>> FunctionRegistry::recall(c
     if (!row) return row.error();
     if (!*row) return std::optional<StoredAnswer>{};
     if (s->text(0) != body_digest)
-        return Error(Errc::conflict, "This Idempotency-Key was used with another body. Use a new key for a new request.");
+        return Error(Errc::conflict,
+                     "This Idempotency-Key was used with another body. Use a new key for a new request.");
     return std::optional(StoredAnswer{static_cast<int>(s->integer(1)), s->text(2)});
 }
 
@@ -33,7 +33,8 @@ Result<void> FunctionRegistry::remember(const std::string& scope, const std::str
     WallTime now = impl_->clock.wall();
     if (auto r = impl_->forget_expired(now); !r) return r;
     auto s = impl_->database.prepare(
-        "INSERT OR REPLACE INTO idempotency(scope, key, body_digest, status, body, expires_at) VALUES(?,?,?,?,?,?)");
+        "INSERT OR REPLACE INTO idempotency(scope, key, body_digest, status, body, expires_at) "
+        "VALUES(?,?,?,?,?,?)");
     if (!s) return s.error();
     s->bind(scope).bind(key).bind(body_digest).bind(answer.status).bind(answer.body);
     return s->bind(to_micros(now + kept)).run();

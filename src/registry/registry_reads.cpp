@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "registry_write.hpp"
+
 #include <hks/registry/function_registry.hpp>
 
 #include <charconv>
 #include <limits>
-
-#include "registry_write.hpp"
 
 namespace hks::registry {
 
@@ -14,7 +14,8 @@ constexpr std::string_view name_cursor = "n-";
 constexpr std::string_view number_cursor = "v-";
 
 Error bad_cursor() {
-    Error error(Errc::validation_error, "The cursor is not one that this list gave. Start again without a cursor.");
+    Error error(Errc::validation_error,
+                "The cursor is not one that this list gave. Start again without a cursor.");
     error.fields.push_back({"cursor", "not a cursor of this list", 0});
     return error;
 }
@@ -37,7 +38,8 @@ std::shared_ptr<const FunctionEntry> Catalog::find(std::string_view workspace, s
     return found == functions.end() ? nullptr : found->second;
 }
 
-Result<FunctionRecord> FunctionRegistry::get(const std::string& workspace, const std::string& function) const {
+Result<FunctionRecord> FunctionRegistry::get(const std::string& workspace,
+                                             const std::string& function) const {
     std::lock_guard lock(impl_->database.mutex());
     auto row = impl_->load(workspace, function);
     if (!row) return row.error();
@@ -72,7 +74,8 @@ Result<VersionRecord> FunctionRegistry::version(const std::string& workspace, co
     return impl_->store.version(*id, number);
 }
 
-Result<PageOf<VersionRecord>> FunctionRegistry::versions(const std::string& workspace, const std::string& function,
+Result<PageOf<VersionRecord>> FunctionRegistry::versions(const std::string& workspace,
+                                                         const std::string& function,
                                                          const Page& page) const {
     int below = std::numeric_limits<int>::max();
     if (!page.cursor.empty()) {
@@ -89,7 +92,8 @@ Result<PageOf<VersionRecord>> FunctionRegistry::versions(const std::string& work
     auto records = impl_->store.versions(*id, below, page.limit + 1);
     if (!records) return records.error();
     out.items = std::move(*records);
-    if (cut(out.items, page.limit)) out.next_cursor = std::string(number_cursor) + std::to_string(out.items.back().number);
+    if (cut(out.items, page.limit))
+        out.next_cursor = std::string(number_cursor) + std::to_string(out.items.back().number);
     return out;
 }
 

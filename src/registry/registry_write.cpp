@@ -7,7 +7,9 @@ namespace hks::registry {
 
 namespace {
 
-std::string key_of(const FunctionRecord& record) { return record.workspace + "/" + record.name; }
+std::string key_of(const FunctionRecord& record) {
+    return record.workspace + "/" + record.name;
+}
 
 }  // namespace
 
@@ -28,8 +30,9 @@ Result<void> check_revision(const FunctionRecord& record, const std::string& exp
     if (tag.starts_with("W/")) tag.remove_prefix(2);
     if (tag.size() >= 2 && tag.front() == '"' && tag.back() == '"') tag = tag.substr(1, tag.size() - 2);
     if (expected.empty() || tag == "*" || tag == std::to_string(record.revision)) return {};
-    return Error(Errc::precondition_failed, "Function '" + record.name +
-                                                "' has changed since it was read. Read it again and repeat the change.");
+    return Error(
+        Errc::precondition_failed,
+        "Function '" + record.name + "' has changed since it was read. Read it again and repeat the change.");
 }
 
 Result<FunctionRow> FunctionRegistry::Impl::load(const std::string& id) const {
@@ -44,7 +47,8 @@ Result<FunctionRow> FunctionRegistry::Impl::load(const std::string& id) const {
     return row;
 }
 
-Result<FunctionRow> FunctionRegistry::Impl::load(const std::string& workspace, const std::string& function) const {
+Result<FunctionRow> FunctionRegistry::Impl::load(const std::string& workspace,
+                                                 const std::string& function) const {
     auto id = store.id_of(workspace, function);
     if (!id) return id.error();
     return load(*id);
@@ -93,11 +97,13 @@ Result<void> RegistryWrite::replace_triggers(FunctionRow& row, std::vector<Trigg
     return impl_.store.replace_triggers(row.record.id, row.record.triggers);
 }
 
-Result<void> RegistryWrite::check_triggers(const FunctionRow& row, const std::vector<TriggerEntry>& triggers) {
+Result<void> RegistryWrite::check_triggers(const FunctionRow& row,
+                                           const std::vector<TriggerEntry>& triggers) {
     for (const auto& entry : triggers)
         if (!entry.spec.path.empty())
             if (auto r = check_trigger_path(entry.spec.path); !r) return r;
-    if (auto conflict = find_conflict(*next_, row.record.workspace, row.record.name, triggers)) return *conflict;
+    if (auto conflict = find_conflict(*next_, row.record.workspace, row.record.name, triggers))
+        return *conflict;
     return {};
 }
 

@@ -12,15 +12,16 @@
 namespace hks::registry {
 
 struct FunctionRegistry::Impl {
-    Impl(storage::Database& db, const Clock& c, telemetry::Logger& l) : database(db), clock(c), logger(l), store(db) {}
+    Impl(storage::Database& db, const Clock& c, telemetry::Logger& l)
+        : database(db), clock(c), logger(l), store(db) {}
 
     storage::Database& database;
     const Clock& clock;
     telemetry::Logger& logger;
     FunctionStore store;
-    std::mutex writing;        ///< taken before the database's lock: held over commit and publication
+    std::mutex writing;  ///< taken before the database's lock: held over commit and publication
     std::mutex sweeping;
-    WallTime next_sweep{};     ///< of expired idempotency rows
+    WallTime next_sweep{};  ///< of expired idempotency rows
 
     /// Row, triggers, and the spec's triggers as they are now. The caller holds the database's lock.
     Result<FunctionRow> load(const std::string& id) const;

@@ -22,9 +22,13 @@ int64_t to_micros(WallTime time) {
     return std::chrono::duration_cast<std::chrono::microseconds>(time.time_since_epoch()).count();
 }
 
-WallTime from_micros(int64_t micros) { return WallTime(std::chrono::microseconds(micros)); }
+WallTime from_micros(int64_t micros) {
+    return WallTime(std::chrono::microseconds(micros));
+}
 
-std::string labels_to_text(const std::map<std::string, std::string>& labels) { return dump(labels); }
+std::string labels_to_text(const std::map<std::string, std::string>& labels) {
+    return dump(labels);
+}
 
 Result<std::map<std::string, std::string>> labels_from_text(const std::string& text) {
     auto json = parse_json(text);
@@ -35,7 +39,9 @@ Result<std::map<std::string, std::string>> labels_from_text(const std::string& t
     return labels;
 }
 
-std::string spec_to_text(const FunctionSpec& spec) { return dump(spec_to_json(spec)); }
+std::string spec_to_text(const FunctionSpec& spec) {
+    return dump(spec_to_json(spec));
+}
 
 Result<FunctionSpec> spec_from_text(const std::string& text) {
     auto json = parse_json(text);
@@ -44,7 +50,9 @@ Result<FunctionSpec> spec_from_text(const std::string& text) {
     return spec_from_json(*json, limits);
 }
 
-std::string trigger_to_text(const TriggerSpec& trigger) { return dump(trigger_to_json(trigger)); }
+std::string trigger_to_text(const TriggerSpec& trigger) {
+    return dump(trigger_to_json(trigger));
+}
 
 Result<TriggerSpec> trigger_from_text(const std::string& text) {
     auto json = parse_json(text);

@@ -12,7 +12,8 @@ namespace {
 constexpr size_t max_name = 63;
 
 bool has_name(const std::vector<TriggerEntry>& entries, const std::string& name) {
-    return std::any_of(entries.begin(), entries.end(), [&](const auto& entry) { return entry.spec.name == name; });
+    return std::any_of(entries.begin(), entries.end(),
+                       [&](const auto& entry) { return entry.spec.name == name; });
 }
 
 std::string describe(const TriggerSpec& trigger, const std::string& function) {
@@ -53,7 +54,8 @@ std::string free_name(const std::string& wish, const std::vector<TriggerEntry>& 
     }
 }
 
-std::vector<TriggerEntry> make_entries(const std::vector<TriggerSpec>& specs, const std::vector<TriggerEntry>& known) {
+std::vector<TriggerEntry> make_entries(const std::vector<TriggerSpec>& specs,
+                                       const std::vector<TriggerEntry>& known) {
     std::vector<TriggerEntry> entries;
     // Names that were chosen come first, so that a made-up one never takes them.
     for (const auto& spec : specs) entries.push_back({"", spec});
@@ -74,14 +76,14 @@ std::vector<TriggerEntry> make_entries(const std::vector<TriggerSpec>& specs, co
     return entries;
 }
 
-std::optional<Error> find_conflict(const Catalog& catalog, const std::string& workspace, const std::string& function,
-                                   const std::vector<TriggerEntry>& triggers) {
+std::optional<Error> find_conflict(const Catalog& catalog, const std::string& workspace,
+                                   const std::string& function, const std::vector<TriggerEntry>& triggers) {
     for (size_t i = 0; i < triggers.size(); ++i)
         for (size_t j = 0; j < i; ++j)
             if (overlap(triggers[i].spec, triggers[j].spec))
-                return Error(Errc::conflict, "Triggers '" + triggers[j].spec.name + "' and '" + triggers[i].spec.name +
-                                                 "' of function '" + function + "' both take " +
-                                                 describe(triggers[i].spec, function) +
+                return Error(Errc::conflict, "Triggers '" + triggers[j].spec.name + "' and '" +
+                                                 triggers[i].spec.name + "' of function '" + function +
+                                                 "' both take " + describe(triggers[i].spec, function) +
                                                  ". Give one of them another path or other methods.");
     std::string first = workspace + "/";
     for (auto it = catalog.functions.lower_bound(first); it != catalog.functions.end(); ++it) {
@@ -92,8 +94,9 @@ std::optional<Error> find_conflict(const Catalog& catalog, const std::string& wo
             for (const auto& ours : triggers)
                 if (!ours.spec.path.empty() && overlap(ours.spec, theirs.spec))
                     return Error(Errc::conflict, "The path " + describe(ours.spec, function) +
-                                                     " is taken: trigger '" + theirs.spec.name + "' of function '" +
-                                                     other.name + "' has " + describe(theirs.spec, other.name) +
+                                                     " is taken: trigger '" + theirs.spec.name +
+                                                     "' of function '" + other.name + "' has " +
+                                                     describe(theirs.spec, other.name) +
                                                      ". Choose another path, or remove that trigger.");
     }
     return std::nullopt;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "registry_write.hpp"
+#include "trigger_rules.hpp"
+
 #include <hks/core/ids.hpp>
 #include <hks/registry/function_registry.hpp>
 
 #include <algorithm>
-
-#include "registry_write.hpp"
-#include "trigger_rules.hpp"
 
 namespace hks::registry {
 
@@ -53,8 +53,9 @@ Result<TriggerEntry> FunctionRegistry::add_trigger(const std::string& workspace,
     return entry;
 }
 
-Result<TriggerEntry> FunctionRegistry::update_trigger(const std::string& workspace, const std::string& function,
-                                                      const std::string& trigger, const TriggerSpec& spec) {
+Result<TriggerEntry> FunctionRegistry::update_trigger(const std::string& workspace,
+                                                      const std::string& function, const std::string& trigger,
+                                                      const TriggerSpec& spec) {
     RegistryWrite write(*impl_, watch_);
     if (auto r = write.begin(); !r) return r.error();
     auto row = impl_->load(workspace, function);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <hks/storage/crc32c.hpp>
-
 #include "function_store.hpp"
 #include "row_text.hpp"
+
+#include <hks/storage/crc32c.hpp>
 
 namespace hks::registry {
 
@@ -12,10 +12,13 @@ using storage::Statement;
 namespace {
 
 constexpr const char* version_columns =
-    "SELECT key, function_id, number, status, digest, spec, runtime, error, activate, created_at, finished_at, crc"
+    "SELECT key, function_id, number, status, digest, spec, runtime, error, activate, created_at, "
+    "finished_at, crc"
     " FROM versions ";
 
-int64_t finished(const VersionRecord& record) { return record.finished_at ? to_micros(*record.finished_at) : -1; }
+int64_t finished(const VersionRecord& record) {
+    return record.finished_at ? to_micros(*record.finished_at) : -1;
+}
 
 int64_t sum_of(const VersionRecord& r, const std::string& spec) {
     RowSum sum;
@@ -66,8 +69,8 @@ Result<VersionRecord> FunctionStore::version(int64_t key) const {
     return Error(Errc::version_not_found, "The version is gone: its function has been deleted.");
 }
 
-Result<std::vector<VersionRecord>> FunctionStore::versions(const std::string& function_id, int below, size_t limit,
-                                                           std::string_view status) const {
+Result<std::vector<VersionRecord>> FunctionStore::versions(const std::string& function_id, int below,
+                                                           size_t limit, std::string_view status) const {
     auto s = database_.prepare(std::string(version_columns) +
                                "WHERE function_id = ? AND number < ? AND (? = '' OR status = ?)"
                                " ORDER BY number DESC LIMIT ?");
@@ -106,11 +109,18 @@ Result<int> FunctionStore::count(const std::string& function_id, std::string_vie
 
 Result<void> FunctionStore::insert(VersionRecord& r) {
     auto s = database_.prepare(
-        "INSERT INTO versions(function_id, number, status, digest, spec, runtime, error, activate, created_at,"
+        "INSERT INTO versions(function_id, number, status, digest, spec, runtime, error, activate, "
+        "created_at,"
         " finished_at, crc) VALUES(?,?,?,?,?,?,?,?,?,NULL,?)");
     if (!s) return s.error();
     std::string text = spec_to_text(r.spec);
-    s->bind(r.function_id).bind(r.number).bind(r.status).bind(r.digest).bind(text).bind(r.runtime).bind(r.error);
+    s->bind(r.function_id)
+        .bind(r.number)
+        .bind(r.status)
+        .bind(r.digest)
+        .bind(text)
+        .bind(r.runtime)
+        .bind(r.error);
     s->bind(r.activate ? 1 : 0).bind(to_micros(r.created_at)).bind(sum_of(r, text));
     if (auto done = s->run(); !done) return done;
     r.key = database_.last_insert_id();
@@ -119,7 +129,8 @@ Result<void> FunctionStore::insert(VersionRecord& r) {
 
 Result<void> FunctionStore::update(const VersionRecord& r) {
     auto s = database_.prepare(
-        "UPDATE versions SET status = ?, digest = ?, spec = ?, runtime = ?, error = ?, finished_at = ?, crc = ?"
+        "UPDATE versions SET status = ?, digest = ?, spec = ?, runtime = ?, error = ?, finished_at = ?, crc "
+        "= ?"
         " WHERE key = ?");
     if (!s) return s.error();
     std::string text = spec_to_text(r.spec);

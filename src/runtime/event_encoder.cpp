@@ -22,7 +22,8 @@ int hex_digit(char c) {
     return -1;
 }
 
-/// The pairs of a query string, decoded. Views into the query itself, or into a copy when something was escaped.
+/// The pairs of a query string, decoded. Views into the query itself, or into a copy when something was
+/// escaped.
 class QueryList {
   public:
     explicit QueryList(std::string_view query) {
@@ -145,13 +146,17 @@ void write_tree(MarshalWriter& writer, const nlohmann::json& value) {
             return;
         case nlohmann::json::value_t::string:
             return writer.text(value.get_ref<const std::string&>(), Fallback::replace);
-        case nlohmann::json::value_t::boolean: return writer.boolean(value.get<bool>());
-        case nlohmann::json::value_t::number_integer: return writer.integer(value.get<int64_t>());
+        case nlohmann::json::value_t::boolean:
+            return writer.boolean(value.get<bool>());
+        case nlohmann::json::value_t::number_integer:
+            return writer.integer(value.get<int64_t>());
         case nlohmann::json::value_t::number_unsigned:
             if (value.get<uint64_t>() > INT64_MAX) return writer.real(value.get<double>());
             return writer.integer(value.get<int64_t>());
-        case nlohmann::json::value_t::number_float: return writer.real(value.get<double>());
-        default: return writer.null();
+        case nlohmann::json::value_t::number_float:
+            return writer.real(value.get<double>());
+        default:
+            return writer.null();
     }
 }
 
@@ -265,7 +270,8 @@ uint8_t body_flags(const CallRequest& request) {
 
 }  // namespace
 
-void append_call(std::string& out, EventEncoding encoding, uint32_t id, const Call& call, uint32_t timeout_ms) {
+void append_call(std::string& out, EventEncoding encoding, uint32_t id, const Call& call,
+                 uint32_t timeout_ms) {
     size_t const start = out.size();
     std::string_view body = call.request.body;
     uint8_t flags = body_flags(call.request);

@@ -38,7 +38,8 @@ std::string to_utf8(std::string_view bytes, Fallback fallback) {
 }
 
 void MarshalWriter::integer(int64_t value) {
-    bool const small = value >= std::numeric_limits<int32_t>::min() && value <= std::numeric_limits<int32_t>::max();
+    bool const small =
+        value >= std::numeric_limits<int32_t>::min() && value <= std::numeric_limits<int32_t>::max();
     char raw[8];
     std::memcpy(raw, &value, sizeof raw);
     sink_.put(small ? 'i' : 'I');
@@ -52,7 +53,13 @@ void MarshalWriter::real(double value) {
     sink_.put(std::string_view(raw, sizeof raw));
 }
 
-void MarshalWriter::wide_text(std::string_view value, Fallback fallback) {
+void MarshalWriter::long_text(std::string_view value, Fallback fallback) {
+    if (is_ascii(value)) {
+        sink_.put('a');
+        put_u32(static_cast<uint32_t>(value.size()));
+        sink_.put(value);
+        return;
+    }
     std::string const text = to_utf8(value, fallback);
     sink_.put('u');
     put_u32(static_cast<uint32_t>(text.size()));
@@ -61,6 +68,7 @@ void MarshalWriter::wide_text(std::string_view value, Fallback fallback) {
 
 void JsonWriter::escaped(std::string_view value, Fallback fallback) {
     static constexpr char digits[] = "0123456789abcdef";
+    sink_.put('"');
     for (char const c : is_ascii(value) ? std::string(value) : to_utf8(value, fallback)) {
         if (c == '"' || c == '\\') {
             sink_.put('\\');
@@ -73,6 +81,7 @@ void JsonWriter::escaped(std::string_view value, Fallback fallback) {
             sink_.put(c);
         }
     }
+    sink_.put('"');
 }
 
 }  // namespace hks::runtime

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// The two encodings of an event, with one face: JSON, and the codes of Python's marshal that every CPython 3 reads.
-// Both write through a Sink, a page on the stack in front of the output string, because a call consists of a hundred
-// small pieces. Pure.
+// The two encodings of an event, with one face: JSON, and the codes of Python's marshal that every CPython 3
+// reads. Both write through a Sink, a page on the stack in front of the output string, because a call
+// consists of a hundred small pieces. Pure.
 
 #include <array>
 #include <charconv>
@@ -19,6 +19,53 @@ enum class Fallback : uint8_t { latin1, replace };
 /// Well-formed UTF-8 for any bytes.
 std::string to_utf8(std::string_view bytes, Fallback fallback);
 
+/// Copies and looks at the bytes in the same pass, eight at a time: most pieces of a call are shorter than a
+/// call of memcpy() is worth. `special` says whether one of eight bytes needs care; it may also see bytes
+/// twice, or spaces.
+template <class Special>
+inline bool copy_plain(char* to, const char* from, size_t n, Special special) {
+    uint64_t found = 0;
+    uint64_t eight;
+    if (n >= 8) {
+        size_t i = 0;
+        for (; i + 8 <= n; i += 8) {
+            std::memcpy(&eight, from + i, 8);
+            std::memcpy(to + i, &eight, 8);
+            found |= special(eight);
+        }
+        std::memcpy(&eight, from + n - 8, 8);
+        std::memcpy(to + n - 8, &eight, 8);
+        return (found | special(eight)) == 0;
+    }
+    if (n >= 4) {
+        uint32_t low, high;
+        std::memcpy(&low, from, 4);
+        std::memcpy(&high, from + n - 4, 4);
+        std::memcpy(to, &low, 4);
+        std::memcpy(to + n - 4, &high, 4);
+        return special(low | uint64_t{high} << 32) == 0;
+    }
+    eight = 0x2020202020202020ull;
+    for (size_t i = 0; i < n; ++i) {
+        to[i] = from[i];
+        eight = eight << 8 | static_cast<unsigned char>(from[i]);
+    }
+    return special(eight) == 0;
+}
+
+inline bool is_ascii(std::string_view bytes) {
+    const char* p = bytes.data();
+    size_t n = bytes.size();
+    uint64_t seen = 0;
+    for (; n >= 8; n -= 8, p += 8) {
+        uint64_t eight;
+        std::memcpy(&eight, p, 8);
+        seen |= eight;
+    }
+    for (; n > 0; --n, ++p) seen |= static_cast<unsigned char>(*p);
+    return (seen & 0x8080808080808080ull) == 0;
+}
+
 class Sink {
   public:
     explicit Sink(std::string& out) : out_(out) {}
@@ -31,6 +78,7 @@ class Sink {
         *at_++ = c;
     }
     void put(std::string_view bytes) {
+        if (bytes.empty()) return;
         if (room() < bytes.size()) {
             flush();
             if (bytes.size() > page_.size()) {
@@ -46,6 +94,20 @@ class Sink {
         if (room() < N) flush();
         std::memcpy(at_, bytes.data(), N);
         at_ += N;
+    }
+    /// Puts prefix, value and suffix when nothing in the value is special and it is short enough for the
+    /// page; otherwise nothing at all.
+    template <size_t P, size_t S, class Special>
+    bool try_put(std::array<char, P> prefix, std::string_view value, std::array<char, S> suffix,
+                 Special special) {
+        size_t const n = value.size();
+        if (n > page_.size() - P - S) return false;
+        if (room() < n + P + S) flush();
+        if (!copy_plain(at_ + P, value.data(), n, special)) return false;
+        std::memcpy(at_, prefix.data(), P);
+        if constexpr (S > 0) std::memcpy(at_ + P + n, suffix.data(), S);
+        at_ += n + P + S;
+        return true;
     }
     void flush() {
         out_.append(page_.data(), static_cast<size_t>(at_ - page_.data()));
@@ -69,19 +131,6 @@ struct Name {
     }
     static constexpr size_t size = N - 1;
 };
-
-inline bool is_ascii(std::string_view bytes) {
-    const char* p = bytes.data();
-    size_t n = bytes.size();
-    uint64_t seen = 0;
-    for (; n >= 8; n -= 8, p += 8) {
-        uint64_t eight;
-        std::memcpy(&eight, p, 8);
-        seen |= eight;
-    }
-    for (; n > 0; --n, ++p) seen |= static_cast<unsigned char>(*p);
-    return (seen & 0x8080808080808080ull) == 0;
-}
 
 class MarshalWriter {
   public:
@@ -123,19 +172,16 @@ class MarshalWriter {
     void key(std::string_view name, bool, Fallback fallback) { text(name, fallback); }
 
     void text(std::string_view value, Fallback fallback) {
-        if (!is_ascii(value)) return wide_text(value, fallback);
         if (value.size() < 256) {
-            sink_.put('z');
-            sink_.put(static_cast<char>(value.size()));
-        } else {
-            sink_.put('a');
-            put_u32(static_cast<uint32_t>(value.size()));
+            const auto high = [](uint64_t v) { return v & 0x8080808080808080ull; };
+            std::array<char, 2> const code{'z', static_cast<char>(value.size())};
+            if (sink_.try_put(code, value, std::array<char, 0>{}, high)) return;
         }
-        sink_.put(value);
+        long_text(value, fallback);
     }
 
   private:
-    void wide_text(std::string_view value, Fallback fallback);
+    void long_text(std::string_view value, Fallback fallback);
     void put_u32(uint32_t value) {
         char raw[4];
         std::memcpy(raw, &value, sizeof raw);
@@ -186,44 +232,20 @@ class JsonWriter {
     }
 
     void text(std::string_view value, Fallback fallback) {
-        sink_.put('"');
-        if (is_plain(value)) {
-            sink_.put(value);
-        } else {
-            escaped(value, fallback);
-        }
-        sink_.put('"');
+        if (!sink_.try_put(std::array{'"'}, value, std::array{'"'}, special)) escaped(value, fallback);
     }
 
   private:
-    /// ASCII without quotes, backslashes and control characters, eight bytes at a time.
-    static bool is_plain(std::string_view value);
+    /// Not zero when one of the eight is a quote, a backslash, a control character or not ASCII.
+    static uint64_t special(uint64_t v) {
+        constexpr uint64_t ones = 0x0101010101010101ull;
+        const auto has_zero = [](uint64_t x) { return (x - ones) & ~x; };
+        return (v | (v - ones * 0x20) | has_zero(v ^ (ones * '"')) | has_zero(v ^ (ones * '\\'))) &
+               0x8080808080808080ull;
+    }
     void escaped(std::string_view value, Fallback fallback);
 
     Sink sink_;
 };
-
-inline bool JsonWriter::is_plain(std::string_view value) {
-    constexpr uint64_t ones = 0x0101010101010101ull;
-    constexpr uint64_t tops = 0x8080808080808080ull;
-    const auto special = [](uint64_t v) {
-        const auto has_zero = [](uint64_t x) { return (x - ones) & ~x; };
-        return (v | (v - ones * 0x20) | has_zero(v ^ (ones * '"')) | has_zero(v ^ (ones * '\\'))) & tops;
-    };
-    const char* p = value.data();
-    size_t n = value.size();
-    uint64_t found = 0;
-    uint64_t eight;
-    for (; n >= 8; n -= 8, p += 8) {
-        std::memcpy(&eight, p, 8);
-        found |= special(eight);
-    }
-    if (n > 0) {
-        eight = ones * ' ';
-        std::memcpy(&eight, p, n);
-        found |= special(eight);
-    }
-    return found == 0;
-}
 
 }  // namespace hks::runtime

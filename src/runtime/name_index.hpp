@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Which entries of a header or query list have the same name. One pass over typical lists, without allocation; long
-// ones are sorted, so that a hostile list costs n log n. Pure.
+// Which entries of a header or query list have the same name. One pass over typical lists, without
+// allocation; long ones are sorted, so that a hostile list costs n log n. Pure.
 
 #include <hks/core/call.hpp>
 
@@ -31,8 +31,8 @@ class NameIndex {
     NameIndex(const NameIndex&) = delete;
     NameIndex& operator=(const NameIndex&) = delete;
 
-    bool is_first(size_t i) const { return links_[i].first; }   ///< no earlier entry has this name
-    uint32_t next(size_t i) const { return links_[i].next; }    ///< the next entry of this name, or none
+    bool is_first(size_t i) const { return links_[i].first; }  ///< no earlier entry has this name
+    uint32_t next(size_t i) const { return links_[i].next; }   ///< the next entry of this name, or none
 
   private:
     static constexpr size_t inline_size = 64;
@@ -42,14 +42,16 @@ class NameIndex {
     };
 
     void link_by_scan(std::span<const Header> items) {
-        // A bit per (length, first, last character): most names differ in one of them, and then nothing is compared.
+        // A bit per (length, first, last character): most names differ in one of them, and then nothing is
+        // compared.
         uint64_t seen = 0;
         for (size_t i = 0; i < items.size(); ++i) {
             links_[i] = Link{};
             std::string_view const name = items[i].name;
             unsigned hash = static_cast<unsigned>(name.size()) * 7;
             if (!name.empty()) {
-                hash += static_cast<unsigned char>(name.front()) * 5u + static_cast<unsigned char>(name.back()) * 3u;
+                hash += static_cast<unsigned char>(name.front()) * 5u +
+                        static_cast<unsigned char>(name.back()) * 3u;
             }
             uint64_t const bit = uint64_t{1} << (hash & 63u);
             if ((seen & bit) != 0) link_to_earlier(items, i);

@@ -7,7 +7,8 @@
 
 namespace hks::runtime {
 
-static_assert(std::endian::native == std::endian::little, "headers are copied to and from the wire as they are");
+static_assert(std::endian::native == std::endian::little,
+              "headers are copied to and from the wire as they are");
 
 namespace {
 
@@ -28,7 +29,8 @@ char* FrameReader::prepare(size_t n) {
         FrameHeader header;
         std::memcpy(&header, data_ + begin_, sizeof header);
         size_t const whole = frame_header_bytes + size_t{header.size};
-        if (header.size <= max_frame_bytes && whole > waiting && whole - waiting > needed) needed = whole - waiting;
+        if (header.size <= max_frame_bytes && whole > waiting && whole - waiting > needed)
+            needed = whole - waiting;
     }
     if (waiting == 0) {
         begin_ = end_ = 0;
@@ -74,8 +76,8 @@ bool FrameReader::next(Frame& frame) {
     return true;
 }
 
-void append_frame(std::string& out, FrameType type, uint8_t flags, uint16_t aux, uint32_t id, std::string_view meta,
-                  std::string_view body) {
+void append_frame(std::string& out, FrameType type, uint8_t flags, uint16_t aux, uint32_t id,
+                  std::string_view meta, std::string_view body) {
     FrameHeader header;
     header.size = static_cast<uint32_t>(meta.size() + body.size());
     header.meta = static_cast<uint32_t>(meta.size());

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <hks/storage/artifact_store.hpp>
+#include "posix.hpp"
+#include "tree.hpp"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include <hks/storage/artifact_store.hpp>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <vector>
-
-#include "posix.hpp"
-#include "tree.hpp"
 
 namespace hks::storage {
 
@@ -33,7 +32,8 @@ Result<void> set_mode(const TreeEntry& entry) {
     bool runs = entry.kind == EntryKind::folder || (entry.status.st_mode & 0111) != 0;
     mode_t wanted = runs ? 0755 : 0644;
     if ((entry.status.st_mode & 07777) == wanted) return {};
-    if (::fchmodat(entry.parent, entry.name.c_str(), wanted, 0) != 0) return posix_error("cannot chmod", entry.path);
+    if (::fchmodat(entry.parent, entry.name.c_str(), wanted, 0) != 0)
+        return posix_error("cannot chmod", entry.path);
     return {};
 }
 
@@ -126,7 +126,9 @@ bool ArtifactStore::contains(const std::string& digest) const {
     return is_digest(digest) && fs::is_directory(fs::symlink_status(path(digest), failed));
 }
 
-fs::path ArtifactStore::path(const std::string& digest) const { return root_ / digest; }
+fs::path ArtifactStore::path(const std::string& digest) const {
+    return root_ / digest;
+}
 
 Result<int> ArtifactStore::sweep(const std::set<std::string>& keep) {
     auto names = names_in(root_);

@@ -41,10 +41,11 @@ RowSum& RowSum::add(std::string_view text) {
 }
 
 Error damaged_row(std::string_view name, std::string_view key, const std::string& database_path) {
-    return Error(Errc::provider_error,
-                 "row '" + std::string(key) + "' of table '" + std::string(name) + "' in " + database_path +
-                     " is damaged (its checksum does not fit). Restore the data directory from a backup, or delete "
-                     "and make anew what the row describes.");
+    return Error(
+        Errc::provider_error,
+        "row '" + std::string(key) + "' of table '" + std::string(name) + "' in " + database_path +
+            " is damaged (its checksum does not fit). Restore the data directory from a backup, or delete "
+            "and make anew what the row describes.");
 }
 
 }  // namespace hks::storage

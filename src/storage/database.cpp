@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <hks/storage/database.hpp>
+#include "posix.hpp"
 
-#include <fcntl.h>
-#include <sqlite3.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include <hks/storage/database.hpp>
 
 #include <cerrno>
 #include <cstring>
+#include <fcntl.h>
 #include <filesystem>
-
-#include "posix.hpp"
+#include <sqlite3.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 namespace hks::storage {
 
@@ -27,7 +26,8 @@ bool is_disk_full(sqlite3* handle) {
     return (code == SQLITE_IOERR || code == SQLITE_CANTOPEN) && (reason == ENOSPC || reason == EDQUOT);
 }
 
-/// Makes the file before SQLite does, so that its mode, which the -wal file inherits, is right from the start.
+/// Makes the file before SQLite does, so that its mode, which the -wal file inherits, is right from the
+/// start.
 Result<void> create_private(const std::string& path) {
     int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (file >= 0) {
@@ -51,15 +51,19 @@ Database::~Database() {
 Error Database::error(std::string_view what) const {
     std::string reason = sqlite3_errmsg(handle_);
     if (is_disk_full(handle_))
-        return Error(Errc::storage_full, "The disk is full: " + path_ + " cannot grow. Free some space and try again.");
+        return Error(Errc::storage_full,
+                     "The disk is full: " + path_ + " cannot grow. Free some space and try again.");
     int code = sqlite3_errcode(handle_) & 0xff;
     if (code == SQLITE_NOTADB || code == SQLITE_CORRUPT)
-        return Error(Errc::provider_error, path_ + " is not a database of hks or is damaged (" + reason +
-                                               "). Restore the data directory from a backup, or use another one.");
-    if (code == SQLITE_BUSY || code == SQLITE_LOCKED)
         return Error(Errc::provider_error,
-                     path_ + " is in use by another program. Stop the other server or program, or use another data "
-                             "directory.");
+                     path_ + " is not a database of hks or is damaged (" + reason +
+                         "). Restore the data directory from a backup, or use another one.");
+    if (code == SQLITE_BUSY || code == SQLITE_LOCKED)
+        return Error(
+            Errc::provider_error,
+            path_ +
+                " is in use by another program. Stop the other server or program, or use another data "
+                "directory.");
     return Error(Errc::provider_error, "Database " + path_ + ": " + std::string(what) + ": " + reason + ".");
 }
 
@@ -68,7 +72,8 @@ Result<std::unique_ptr<Database>> Database::open(const std::string& path, Durabi
     sqlite3* handle = nullptr;
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
     int code = sqlite3_open_v2(path.c_str(), &handle, flags, nullptr);
-    if (handle == nullptr) return Error(Errc::provider_error, "Cannot open database " + path + ": out of memory.");
+    if (handle == nullptr)
+        return Error(Errc::provider_error, "Cannot open database " + path + ": out of memory.");
     std::unique_ptr<Database> database(new Database(handle, path));
     if (code != SQLITE_OK) return database->error("open");
     if (auto done = database->configure(durability); !done) return done.error();
@@ -77,13 +82,16 @@ Result<std::unique_ptr<Database>> Database::open(const std::string& path, Durabi
 
 Result<void> Database::configure(Durability durability) {
     sqlite3_busy_timeout(handle_, busy_timeout_ms);
-    // An exclusive lock keeps every other connection out, also that of a curious shell: two connections could race
-    // a checkpoint against a commit. It also needs no shared memory file.
-    if (auto r = execute("PRAGMA locking_mode = EXCLUSIVE; PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY;"); !r)
+    // An exclusive lock keeps every other connection out, also that of a curious shell: two connections could
+    // race a checkpoint against a commit. It also needs no shared memory file.
+    if (auto r = execute(
+            "PRAGMA locking_mode = EXCLUSIVE; PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY;");
+        !r)
         return r;
     if (auto r = claim(); !r) return r;
     if (auto r = execute("PRAGMA journal_mode = WAL"); !r) return r;
-    if (auto r = execute(durability == Durability::full ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");
+    if (auto r = execute(durability == Durability::full ? "PRAGMA synchronous = FULL"
+                                                        : "PRAGMA synchronous = NORMAL");
         !r)
         return r;
     return execute(
@@ -106,9 +114,11 @@ Result<void> Database::claim() {
     auto objects = number("SELECT count(*) FROM sqlite_schema");
     if (!objects) return objects.error();
     if (*id != 0 || *objects != 0)
-        return Error(Errc::provider_error,
-                     path_ + " is a database of another program. Use another data directory, or move the file away.");
-    return execute("PRAGMA auto_vacuum = INCREMENTAL; PRAGMA application_id = " + std::to_string(application_id));
+        return Error(
+            Errc::provider_error,
+            path_ + " is a database of another program. Use another data directory, or move the file away.");
+    return execute("PRAGMA auto_vacuum = INCREMENTAL; PRAGMA application_id = " +
+                   std::to_string(application_id));
 }
 
 Result<Statement> Database::prepare(std::string_view sql) {
@@ -119,8 +129,8 @@ Result<Statement> Database::prepare(std::string_view sql) {
         return Statement(*this, statement);
     }
     sqlite3_stmt* statement = nullptr;
-    int code = sqlite3_prepare_v3(handle_, sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT,
-                                  &statement, nullptr);
+    int code = sqlite3_prepare_v3(handle_, sql.data(), static_cast<int>(sql.size()),
+                                  SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
     if (code != SQLITE_OK) return error(sql);
     if (statement == nullptr) return Error(Errc::internal, "Empty SQL statement.");
     return Statement(*this, statement);
@@ -144,8 +154,12 @@ Result<void> Database::execute(std::string_view sql) {
     return {};
 }
 
-int64_t Database::last_insert_id() const { return sqlite3_last_insert_rowid(handle_); }
-int Database::changes() const { return sqlite3_changes(handle_); }
+int64_t Database::last_insert_id() const {
+    return sqlite3_last_insert_rowid(handle_);
+}
+int Database::changes() const {
+    return sqlite3_changes(handle_);
+}
 
 Statement::Statement(Statement&& other) noexcept
     : database_(other.database_),
@@ -189,8 +203,9 @@ Statement& Statement::bind_null() {
 Result<bool> Statement::step() {
     std::lock_guard lock(database_->mutex_);
     if (bind_error_ != 0)
-        return Error(Errc::internal, std::string("Database ") + database_->path() + ": a value does not fit into '" +
-                                         sqlite3_sql(statement_) + "': " + sqlite3_errstr(bind_error_) + ".");
+        return Error(Errc::internal, std::string("Database ") + database_->path() +
+                                         ": a value does not fit into '" + sqlite3_sql(statement_) +
+                                         "': " + sqlite3_errstr(bind_error_) + ".");
     int code = sqlite3_step(statement_);
     if (code == SQLITE_ROW) return true;
     if (code == SQLITE_DONE) return false;
@@ -250,7 +265,8 @@ Result<void> Transaction::begin() {
 Result<void> Transaction::commit() {
     if (!open_) return Error(Errc::internal, "A transaction that was not begun cannot be committed.");
     if (sqlite3_get_autocommit(database_.handle_) != 0)
-        return Error(Errc::internal, "Database " + database_.path() + ": the transaction was rolled back before its end.");
+        return Error(Errc::internal,
+                     "Database " + database_.path() + ": the transaction was rolled back before its end.");
     auto done = database_.execute("COMMIT");
     if (done) open_ = false;
     return done;

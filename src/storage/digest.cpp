@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "posix.hpp"
+#include "tree.hpp"
+
 #include <hks/storage/artifact_store.hpp>
 
 #include <openssl/evp.h>
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <array>
 #include <cerrno>
+#include <fcntl.h>
 #include <memory>
-
-#include "posix.hpp"
-#include "tree.hpp"
+#include <unistd.h>
 
 namespace hks::storage {
 
@@ -33,7 +32,9 @@ class Sha256 {
     Sha256() : context_(EVP_MD_CTX_new(), &EVP_MD_CTX_free) {
         ok_ = context_ && EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) == 1;
     }
-    void add(std::string_view bytes) { ok_ = ok_ && EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()) == 1; }
+    void add(std::string_view bytes) {
+        ok_ = ok_ && EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()) == 1;
+    }
     /// A length before every text: "ab" + "c" is not "a" + "bc".
     void add_sized(std::string_view text) {
         add_number(text.size());
@@ -58,7 +59,8 @@ class Sha256 {
 };
 
 Result<void> add_content(Sha256& sum, const TreeEntry& entry) {
-    Descriptor file(::openat(entry.parent, entry.name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+    Descriptor file(
+        ::openat(entry.parent, entry.name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
     if (!file) return posix_error("cannot read", entry.path);
     sum.add_number(static_cast<uint64_t>(entry.status.st_size));
     static thread_local std::array<char, 128 * 1024> buffer;
@@ -81,7 +83,8 @@ Result<void> add_link(Sha256& sum, const TreeEntry& entry) {
     ssize_t size = ::readlinkat(entry.parent, entry.name.c_str(), target.data(), target.size());
     if (size < 0) return posix_error("cannot read link", entry.path);
     if (static_cast<size_t>(size) == target.size())
-        return Error(Errc::validation_error, "The target of link '" + entry.path + "' is too long. Remove the link.");
+        return Error(Errc::validation_error,
+                     "The target of link '" + entry.path + "' is too long. Remove the link.");
     sum.add_sized({target.data(), static_cast<size_t>(size)});
     return {};
 }
@@ -114,9 +117,15 @@ Result<std::string> digest_tree(const std::filesystem::path& folder) {
         if (entry.path.empty() || is_cache(entry)) return {};
         bool runs = entry.kind == EntryKind::file && (entry.status.st_mode & 0111) != 0;
         switch (entry.kind) {
-            case EntryKind::folder: sum.add("d"); break;
-            case EntryKind::link: sum.add("l"); break;
-            case EntryKind::file: sum.add(runs ? "x" : "f"); break;
+            case EntryKind::folder:
+                sum.add("d");
+                break;
+            case EntryKind::link:
+                sum.add("l");
+                break;
+            case EntryKind::file:
+                sum.add(runs ? "x" : "f");
+                break;
         }
         sum.add_sized(entry.path);
         if (entry.kind == EntryKind::link) return add_link(sum, entry);

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "posix.hpp"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstring>
+#include <fcntl.h>
+#include <unistd.h>
 
 namespace hks::storage {
 
@@ -14,7 +13,8 @@ Error posix_error(std::string_view what, const std::filesystem::path& path) {
     if (reason == ENOSPC || reason == EDQUOT)
         return Error(Errc::storage_full, "The disk is full: " + std::string(what) + " " + path.string() +
                                              ". Free some space and try again.");
-    return Error(Errc::provider_error, std::string(what) + " " + path.string() + ": " + std::strerror(reason) + ".");
+    return Error(Errc::provider_error,
+                 std::string(what) + " " + path.string() + ": " + std::strerror(reason) + ".");
 }
 
 Descriptor::~Descriptor() {

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tree.hpp"
 
-#include <dirent.h>
-#include <fcntl.h>
-#include <unistd.h>
+#include "posix.hpp"
 
 #include <algorithm>
 #include <cerrno>
+#include <dirent.h>
+#include <fcntl.h>
+#include <unistd.h>
 #include <vector>
-
-#include "posix.hpp"
 
 namespace hks::storage {
 
@@ -19,13 +18,15 @@ constexpr int max_depth = 200;  // one descriptor a level
 
 class Walk {
   public:
-    Walk(const std::filesystem::path& root, Order order, const std::function<Result<void>(const TreeEntry&)>& visit)
+    Walk(const std::filesystem::path& root, Order order,
+         const std::function<Result<void>(const TreeEntry&)>& visit)
         : root_(root), order_(order), visit_(visit) {}
 
     Result<void> folder(int descriptor, TreeEntry entry, int depth) {
         if (depth > max_depth)
-            return Error(Errc::validation_error, "Folders are nested deeper than " + std::to_string(max_depth) +
-                                                     " in " + root_.string() + "/" + entry.path + ".");
+            return Error(Errc::validation_error, "Folders are nested deeper than " +
+                                                     std::to_string(max_depth) + " in " + root_.string() +
+                                                     "/" + entry.path + ".");
         if (order_ == Order::folder_first)
             if (auto r = visit_(entry); !r) return r;
         auto names = list(descriptor, entry.path);
@@ -73,7 +74,8 @@ class Walk {
         if (S_ISLNK(entry.status.st_mode))
             entry.kind = EntryKind::link;
         else if (!S_ISREG(entry.status.st_mode))
-            return Error(Errc::validation_error, "'" + path + "' is a device, socket or pipe. Remove it and try again.");
+            return Error(Errc::validation_error,
+                         "'" + path + "' is a device, socket or pipe. Remove it and try again.");
         return visit_(entry);
     }
 

@@ -3,11 +3,10 @@
 #include <hks/core/json_text.hpp>
 #include <hks/telemetry/logger.hpp>
 
-#include <unistd.h>
-
 #include <array>
 #include <cerrno>
 #include <mutex>
+#include <unistd.h>
 
 namespace hks::telemetry {
 namespace {
@@ -29,8 +28,10 @@ void append_plain(std::string& out, std::string_view text) {
     std::string quoted;
     append_json_string(quoted, text);
     for (size_t i = 1; i + 1 < quoted.size(); ++i) {
-        if (quoted[i] == '\\' && (quoted[i + 1] == '"' || quoted[i + 1] == '\\')) ++i;
-        else if (quoted[i] == '\\') out += quoted[i++];
+        if (quoted[i] == '\\' && (quoted[i + 1] == '"' || quoted[i + 1] == '\\'))
+            ++i;
+        else if (quoted[i] == '\\')
+            out += quoted[i++];
         out += quoted[i];
     }
 }
@@ -64,7 +65,8 @@ std::string text_line(Level level, std::string_view message, std::initializer_li
 
 /// JSON has no nan and no inf.
 bool is_json_number(const Field& field) {
-    const std::string_view digits = std::string_view(field.value).substr(field.value.starts_with('-') ? 1 : 0);
+    const std::string_view digits =
+        std::string_view(field.value).substr(field.value.starts_with('-') ? 1 : 0);
     return field.number && !digits.empty() &&
            ((digits[0] >= '0' && digits[0] <= '9') || digits == "true" || digits == "false");
 }
@@ -80,8 +82,10 @@ std::string json_line(Level level, std::string_view message, std::initializer_li
         line += ',';
         append_json_string(line, field.key);
         line += ':';
-        if (is_json_number(field)) line += field.value;
-        else append_json_string(line, field.value);
+        if (is_json_number(field))
+            line += field.value;
+        else
+            append_json_string(line, field.value);
     }
     line += "}\n";
     return line;
@@ -135,7 +139,8 @@ Logger::~Logger() = default;
 void Logger::log(Level level, std::string_view message, std::initializer_list<Field> fields) {
     if (!enabled(level) || level == Level::off) return;
     try {
-        output_->write(format_ == Format::json ? json_line(level, message, fields) : text_line(level, message, fields));
+        output_->write(format_ == Format::json ? json_line(level, message, fields)
+                                               : text_line(level, message, fields));
     } catch (const std::exception&) {
         // Out of memory for one line: the line is lost, its caller is not.
     }

@@ -25,10 +25,14 @@ std::string escape(std::string_view text, bool quotes) {
     const bool utf8 = is_utf8(text);
     std::string out;
     for (const char c : text) {
-        if (c == '\\') out += "\\\\";
-        else if (c == '\n') out += "\\n";
-        else if (c == '"' && quotes) out += "\\\"";
-        else out += utf8 || static_cast<unsigned char>(c) < 0x80 ? c : '?';
+        if (c == '\\')
+            out += "\\\\";
+        else if (c == '\n')
+            out += "\\n";
+        else if (c == '"' && quotes)
+            out += "\\\"";
+        else
+            out += utf8 || static_cast<unsigned char>(c) < 0x80 ? c : '?';
     }
     return out;
 }
@@ -94,9 +98,15 @@ void append_histogram(std::string& out, const std::string& name, const Series& s
 
 void append_series(std::string& out, const std::string& name, Kind kind, const Series& series) {
     switch (kind) {
-        case Kind::counter: append_sample(out, name, series.text, {}, std::to_string(series.counter.value())); break;
-        case Kind::gauge: append_sample(out, name, series.text, {}, std::to_string(series.gauge.value())); break;
-        case Kind::histogram: append_histogram(out, name, series); break;
+        case Kind::counter:
+            append_sample(out, name, series.text, {}, std::to_string(series.counter.value()));
+            break;
+        case Kind::gauge:
+            append_sample(out, name, series.text, {}, std::to_string(series.gauge.value()));
+            break;
+        case Kind::histogram:
+            append_histogram(out, name, series);
+            break;
     }
 }
 

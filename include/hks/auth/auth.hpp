@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Who are you, may you, and what was done. Tokens are "hks_" + 43 characters base64url of 32 random bytes; only their
-// SHA-256 is kept (registry.db). authenticate() reads an in-memory table and may be called on the loop; everything
-// that writes blocks. Revocation works at once.
+// Who are you, may you, and what was done. Tokens are "hks_" + 43 characters base64url of 32 random bytes;
+// only their SHA-256 is kept (registry.db). authenticate() reads an in-memory table and may be called on the
+// loop; everything that writes blocks. Revocation works at once.
 
 #include <hks/core/clock.hpp>
 #include <hks/core/error.hpp>
@@ -25,12 +25,13 @@ struct Principal {
     std::string token_id;
     std::string name;
     Role role = Role::none;
-    std::string workspace;              ///< "" = all
-    std::vector<std::string> scopes;    ///< "invoke"
+    std::string workspace;            ///< "" = all
+    std::vector<std::string> scopes;  ///< "invoke"
 };
 
 enum class Action { read, write, invoke, manage_tokens, manage_workspaces, read_server };
-/// viewer: read; developer: read, write, invoke; admin: everything; scope invoke: invoke. False for another workspace.
+/// viewer: read; developer: read, write, invoke; admin: everything; scope invoke: invoke. False for another
+/// workspace.
 bool allowed(const Principal& principal, Action action, std::string_view workspace);
 
 struct TokenRecord {
@@ -58,11 +59,11 @@ class ApiKeyStore {
     std::vector<TokenRecord> list() const;
     Result<void> revoke(const std::string& id_or_name, const std::string& workspace);
 
-    /// The value of an Authorization header → who it is. AUTH_REQUIRED when empty, AUTH_INVALID_TOKEN otherwise.
-    /// Constant-time in the token's text. Loop or any thread; takes a short lock.
+    /// The value of an Authorization header → who it is. AUTH_REQUIRED when empty, AUTH_INVALID_TOKEN
+    /// otherwise. Constant-time in the token's text. Loop or any thread; takes a short lock.
     Result<Principal> authenticate(std::string_view authorization) const;
     bool is_platform_token(std::string_view authorization) const;  ///< "Bearer hks_…"
-    void flush_last_used();  ///< blocking; called now and then
+    void flush_last_used();                                        ///< blocking; called now and then
 
   private:
     struct Impl;
@@ -72,13 +73,13 @@ class ApiKeyStore {
 struct AuditRecord {
     int64_t key = 0;
     WallTime time{};
-    std::string who;        ///< token name, "-" when unknown
-    std::string from;       ///< address
+    std::string who;   ///< token name, "-" when unknown
+    std::string from;  ///< address
     std::string workspace;
-    std::string action;     ///< "function.create", "token.revoke", …
+    std::string action;  ///< "function.create", "token.revoke", …
     std::string target;
-    int status = 0;         ///< HTTP status of the answer
-    std::string code;       ///< error code, "" when it succeeded
+    int status = 0;    ///< HTTP status of the answer
+    std::string code;  ///< error code, "" when it succeeded
 };
 
 /// Append-only, hash-chained: each row's digest covers the row and the digest before it. Blocking.
@@ -88,8 +89,8 @@ class AuditLog {
     Result<void> open();
     Result<void> append(const AuditRecord& record);
     /// Newest first; target "" = all.
-    Result<std::vector<AuditRecord>> list(const std::string& workspace, const std::string& target, size_t limit,
-                                          int64_t before_key = 0) const;
+    Result<std::vector<AuditRecord>> list(const std::string& workspace, const std::string& target,
+                                          size_t limit, int64_t before_key = 0) const;
     Result<bool> verify() const;  ///< true when the chain is whole
 
   private:

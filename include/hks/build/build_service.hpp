@@ -70,6 +70,9 @@ class BuildService {
     void enqueue_reuse(const registry::FunctionRecord& function, const registry::VersionRecord& version,
                        const registry::VersionRecord& from);
 
+    /// Removes the bundles that no version and no running build names; returns how many. Blocking.
+    Result<int> sweep();
+
     /// Lines from `after` + 1 on; `finished` says whether more will come. Blocking.
     Result<std::vector<BuildLogLine>> log(int64_t version_key, int64_t after, bool& finished);
     /// `listener` on the loop whenever a build has a new line or has ended. Until the handle is dropped.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// The registry as everybody else sees it: one immutable snapshot of all functions that can be called. A write makes a
-// new snapshot and sets the CatalogWatch; entries that did not change are shared with the one before. Any thread.
+// The registry as everybody else sees it: one immutable snapshot of all functions that can be called. A write
+// makes a new snapshot and sets the CatalogWatch; entries that did not change are shared with the one before.
+// Any thread.
 
 #include <hks/core/async/watch.hpp>
 #include <hks/core/function.hpp>
@@ -17,15 +18,15 @@
 namespace hks::registry {
 
 struct TriggerEntry {
-    std::string id;               ///< "trg_…"
-    TriggerSpec spec;             ///< name never empty, auth still `inherit` when not chosen
+    std::string id;    ///< "trg_…"
+    TriggerSpec spec;  ///< name never empty, auth still `inherit` when not chosen
 };
 
 struct FunctionEntry {
-    std::string id;               ///< "fn_…"
+    std::string id;  ///< "fn_…"
     std::string name;
     std::string workspace;
-    std::shared_ptr<const Version> active;  ///< null until a build succeeded
+    std::shared_ptr<const Version> active;                   ///< null until a build succeeded
     std::map<int, std::shared_ptr<const Version>> versions;  ///< every built version
     std::vector<TriggerEntry> triggers;
 };

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Secrets: AES-256-GCM at rest, fresh nonce a row, workspace|name|version as associated data; a data key wrapped by
-// the master key. Write-only from outside. resolve() works on sealed values in memory and may be called on the loop;
-// everything else blocks. Clear text is zeroed after use where we hold it.
+// Secrets: AES-256-GCM at rest, fresh nonce a value, workspace|name|version|key as associated data; a data
+// key wrapped by the master key. Write-only from outside. resolve() works on sealed values in memory and may
+// be called on the loop; everything else blocks. Clear text is zeroed after use where we hold it.
 
 #include <hks/core/clock.hpp>
 #include <hks/core/error.hpp>
@@ -28,7 +28,8 @@ class SecretStore {
     SecretStore(storage::Database& database, const Clock& clock);
     ~SecretStore();
 
-    /// Migrations and the keyring. `master_key`: 32 bytes. A wrong key, or none where secrets exist, is a clear error.
+    /// Migrations and the keyring. `master_key`: 32 bytes. A wrong key, or none where secrets exist, is a
+    /// clear error.
     Result<void> open(const std::string& master_key);
     /// Reads {path} (mode 0600, 64 hex digits), or makes it when `allow_create` and it is absent.
     static Result<std::string> load_or_create_master_key(const std::string& path, bool allow_create);
@@ -41,8 +42,8 @@ class SecretStore {
     Result<void> remove(const std::string& workspace, const std::string& name);
 
     /// Environment variables for a function. SECRET_NOT_FOUND names the secret and the key.
-    Result<std::vector<std::pair<std::string, std::string>>> resolve(const std::string& workspace,
-                                                                     const std::vector<SecretRef>& refs) const;
+    Result<std::vector<std::pair<std::string, std::string>>> resolve(
+        const std::string& workspace, const std::vector<SecretRef>& refs) const;
 
   private:
     struct Impl;

@@ -14,8 +14,8 @@ namespace hks::storage {
 
 /// SHA-256, 64 lower-case hex digits.
 std::string sha256_hex(std::string_view bytes);
-/// Digest of a folder: sorted relative paths, kinds, executable bits, link targets and contents; times and owners do
-/// not count, nor do __pycache__ folders.
+/// Digest of a folder: sorted relative paths, kinds, executable bits, link targets and contents; times and
+/// owners do not count, nor do __pycache__ folders.
 Result<std::string> digest_tree(const std::filesystem::path& folder);
 
 class ArtifactStore {
@@ -26,8 +26,8 @@ class ArtifactStore {
     Result<void> open();
     /// A new empty folder inside the root, to be filled and given to commit() (or remove()d by the caller).
     Result<std::filesystem::path> make_temporary();
-    /// Syncs every file, renames to {digest}. Already there: the temporary one is removed. Files and folders end up
-    /// readable by everyone and writable by nobody but the owner.
+    /// Syncs every file, renames to {digest}. Already there: the temporary one is removed. Files and folders
+    /// end up readable by everyone and writable by nobody but the owner.
     Result<void> commit(const std::filesystem::path& temporary, const std::string& digest);
     bool contains(const std::string& digest) const;
     std::filesystem::path path(const std::string& digest) const;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// CRC32C (Castagnoli) of a row's meaningful columns, kept in the row and checked when it is read: the database's own
-// integrity check misses most flipped bits. Pure.
+// CRC32C (Castagnoli) of a row's meaningful columns, kept in the row and checked when it is read: the
+// database's own integrity check misses most flipped bits. Pure.
 
 #include <hks/core/error.hpp>
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// SQLite as we use it: one connection a file, which writes and checkpoints (Debian's 3.40 has the WAL-reset race with
-// two), WAL, foreign keys on. Every method locks; a Transaction holds the lock for its life. Blocking: use it on the
-// BlockingPool, never on the loop. SQLITE_FULL becomes Errc::storage_full, everything else provider_error.
-// A reader that must not see half of another thread's transaction holds mutex() while it steps.
+// SQLite as we use it: one connection a file, which writes and checkpoints (Debian's 3.40 has the WAL-reset
+// race with two), WAL, foreign keys on. Every method locks; a Transaction holds the lock for its life.
+// Blocking: use it on the BlockingPool, never on the loop. SQLITE_FULL becomes Errc::storage_full, everything
+// else provider_error. A reader that must not see half of another thread's transaction holds mutex() while it
+// steps.
 
 #include <hks/core/error.hpp>
 
@@ -59,8 +60,8 @@ class Statement {
 
 class Database {
   public:
-    /// Opens or creates the file (mode 0600). Refuses a file that is not a database, one of another program, and one
-    /// that is open already: the connection holds an exclusive lock.
+    /// Opens or creates the file (mode 0600). Refuses a file that is not a database, one of another program,
+    /// and one that is open already: the connection holds an exclusive lock.
     static Result<std::unique_ptr<Database>> open(const std::string& path, Durability durability);
     ~Database();
     Database(const Database&) = delete;
@@ -85,7 +86,8 @@ class Database {
     sqlite3* handle_;
     std::string path_;
     std::recursive_mutex mutex_;
-    std::unordered_multimap<std::string, sqlite3_stmt*> idle_;  ///< prepared, reset, waiting for their next use
+    std::unordered_multimap<std::string, sqlite3_stmt*>
+        idle_;  ///< prepared, reset, waiting for their next use
 };
 
 /// BEGIN IMMEDIATE … commit(), or ROLLBACK when it goes out of scope. Holds the database's lock.
@@ -107,11 +109,12 @@ class Transaction {
 /// One step of the schema of one component; several components share a database. Applied in order, all in one
 /// transaction; the numbers done are kept in the table schema_migrations(component, number).
 struct Migration {
-    int number;            ///< 1, 2, 3 … without gaps
+    int number;  ///< 1, 2, 3 … without gaps
     std::string_view sql;
 };
-/// Brings a component ("registry", "auth", …) to its newest migration. Data newer than this binary is refused with a
-/// clear error.
-Result<void> migrate(Database& database, std::string_view component, const Migration* migrations, size_t count);
+/// Brings a component ("registry", "auth", …) to its newest migration. Data newer than this binary is refused
+/// with a clear error.
+Result<void> migrate(Database& database, std::string_view component, const Migration* migrations,
+                     size_t count);
 
 }  // namespace hks::storage

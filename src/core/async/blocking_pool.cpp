@@ -34,6 +34,7 @@ void BlockingPool::stop() {
         dropped.swap(queue_);
     }
     wake_.notify_all();
+    dropped.clear();
     for (auto& thread : threads) thread.join();
 }
 

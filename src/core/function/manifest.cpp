@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "spec_reader.hpp"
-#include "yaml_reader.hpp"
 
 #include <hks/core/ids.hpp>
 #include <hks/core/json_gate.hpp>
+#include <hks/core/yaml.hpp>
 
 #include <algorithm>
 
@@ -22,17 +22,11 @@ bool is_text_field(const std::string& path) {
 }
 
 Result<YamlDocument> read_text(const std::string& text, const std::string& root) {
-    if (!is_utf8(text)) return Error(Errc::validation_error, "The text is not UTF-8. Save it as UTF-8 and try again.");
+    if (!is_utf8(text))
+        return Error(Errc::validation_error, "The text is not UTF-8. Save it as UTF-8 and try again.");
     if (text.find('\0') != std::string::npos)
         return Error(Errc::validation_error, "The text has a NUL character. Remove it and try again.");
-    auto document = read_yaml(text, root, is_text_field);
-    if (document || text.size() > max_yaml_text) return document;
-    // JSON has a few things that YAML parsers stumble over (surrogate pairs, tabs).
-    const auto first = text.find_first_not_of(" \t\r\n");
-    if (first == std::string::npos || text[first] != '{') return document;
-    auto json = parse_json(text);
-    if (!json) return document;
-    return YamlDocument{std::move(*json), {}};
+    return read_yaml(text, root, is_text_field);
 }
 
 /// A field that is not in the text (a missing one) gets the line of the nearest thing round it that is.
@@ -56,9 +50,11 @@ void require_value(ObjectReader& reader, std::string_view key, std::string_view 
     const size_t before = reader.findings().errors().size();
     const bool there = reader.read_text(key, text);
     if (there && text == value) return;
-    if (there) reader.findings().add(reader.at(key), "must be " + std::string(value) + ", not \"" + text + "\"");
+    if (there)
+        reader.findings().add(reader.at(key), "must be " + std::string(value) + ", not \"" + text + "\"");
     else if (reader.findings().errors().size() == before)
-        reader.findings().add(reader.at(key), "is missing: write " + std::string(key) + ": " + std::string(value));
+        reader.findings().add(reader.at(key),
+                              "is missing: write " + std::string(key) + ": " + std::string(value));
 }
 
 void read_metadata(ObjectReader& top, Manifest& manifest) {
@@ -88,7 +84,8 @@ bool is_label_key(std::string_view key) {
 
 }  // namespace
 
-std::map<std::string, std::string> read_labels(const Json* labels, const std::string& path, Findings& findings) {
+std::map<std::string, std::string> read_labels(const Json* labels, const std::string& path,
+                                               Findings& findings) {
     std::map<std::string, std::string> out;
     if (!labels) return out;
     if (!labels->is_object() || labels->size() > most_labels) {

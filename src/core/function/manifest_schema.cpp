@@ -6,8 +6,8 @@
 namespace hks {
 namespace {
 
-// Kept by hand beside the readers; the tests compare the two field by field. What JSON Schema cannot say (bounds of
-// quantities, minScale <= maxScale, one variable set twice) stays with the server.
+// Kept by hand beside the readers; the tests compare the two field by field. What JSON Schema cannot say
+// (bounds of quantities, minScale <= maxScale, one variable set twice) stays with the server.
 constexpr auto text = R"json({
   "$schema": "https://json-schema.org/draft/2020-12/schema",
   "$id": "https://hks.io/schema/function.json",

@@ -10,7 +10,8 @@
 namespace hks {
 namespace {
 
-/// "30s" and 30 are both fine where a quantity is wanted: the text that the units' parsers read; "" for other kinds.
+/// "30s" and 30 are both fine where a quantity is wanted: the text that the units' parsers read; "" for other
+/// kinds.
 std::string quantity_text(const nlohmann::json& value) {
     if (value.is_string()) return value.get<std::string>();
     return value.is_number() ? value.dump() : std::string();
@@ -40,13 +41,16 @@ Error Findings::to_error() && {
     std::string message = first.field;
     if (first.line > 0) message += (message.empty() ? "line " : " (line ") + std::to_string(first.line);
     if (first.line > 0 && !first.field.empty()) message += ')';
-    if (!message.empty()) message += ": ";
+    message += message.empty() ? "The text " : first.field.empty() ? ": the text " : ": ";
     message += first.message;
-    if (const size_t more = errors_.size() - 1; more == 1) message += "; 1 more field is wrong";
-    else if (more > 1) message += "; " + std::to_string(more) + " more fields are wrong";
+    if (const size_t more = errors_.size() - 1; more == 1)
+        message += "; 1 more field is wrong";
+    else if (more > 1)
+        message += "; " + std::to_string(more) + " more fields are wrong";
     message += errors_.size() == 1 ? ". Correct it and try again." : ". Correct them and try again.";
 
-    Error error(runtime_errors_ == errors_.size() ? Errc::invalid_runtime : Errc::validation_error, std::move(message));
+    Error error(runtime_errors_ == errors_.size() ? Errc::invalid_runtime : Errc::validation_error,
+                std::move(message));
     error.fields = std::move(errors_);
     return error;
 }
@@ -62,8 +66,10 @@ std::string join_path(const std::string& parent, size_t index) {
 ObjectReader::ObjectReader(const Json* value, std::string path, Findings& findings)
     : path_(std::move(path)), findings_(findings) {
     if (!value) return;
-    if (value->is_object()) object_ = value;
-    else findings_.add(path_, wrong_kind(*value, "an object"));
+    if (value->is_object())
+        object_ = value;
+    else
+        findings_.add(path_, wrong_kind(*value, "an object"));
 }
 
 const ObjectReader::Json* ObjectReader::take(std::string_view key) {
@@ -137,8 +143,8 @@ bool ObjectReader::read_bytes(std::string_view key, uint64_t& out, uint64_t low,
     return true;
 }
 
-bool ObjectReader::read_duration(std::string_view key, std::chrono::milliseconds& out, std::chrono::milliseconds low,
-                                 std::chrono::milliseconds high) {
+bool ObjectReader::read_duration(std::string_view key, std::chrono::milliseconds& out,
+                                 std::chrono::milliseconds low, std::chrono::milliseconds high) {
     const Json* value = take(key);
     if (!value) return false;
     const auto duration = parse_duration(quantity_text(*value));
@@ -147,7 +153,8 @@ bool ObjectReader::read_duration(std::string_view key, std::chrono::milliseconds
         return false;
     }
     if (*duration < low || *duration > high) {
-        findings_.add(at(key), between(format_duration(low), format_duration(high), format_duration(*duration)));
+        findings_.add(at(key),
+                      between(format_duration(low), format_duration(high), format_duration(*duration)));
         return false;
     }
     out = *duration;
@@ -205,8 +212,9 @@ void ObjectReader::finish() {
         if (std::find(known_.begin(), known_.end(), key) != known_.end()) continue;
         const auto near = closest_name(key, known_);
         findings_.add(at(std::string_view(key).substr(0, 100)),
-                      near.empty() ? std::string("this server does not know this field")
-                                   : "this server does not know this field (did you mean " + std::string(near) + "?)");
+                      near.empty()
+                          ? std::string("this server does not know this field")
+                          : "this server does not know this field (did you mean " + std::string(near) + "?)");
     }
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Reads a JSON object member by member and collects everything that is wrong with it, instead of stopping at the
-// first mistake. Whatever nobody asked for is an unknown field.
+// Reads a JSON object member by member and collects everything that is wrong with it, instead of stopping at
+// the first mistake. Whatever nobody asked for is an unknown field.
 
 #include <hks/core/error.hpp>
 
@@ -48,8 +48,8 @@ class ObjectReader {
     const std::string& path() const { return path_; }
     Findings& findings() { return findings_; }
 
-    // Each leaves `out` alone and adds a finding when the member is there but not as it should be. False then, and
-    // when it is absent.
+    // Each leaves `out` alone and adds a finding when the member is there but not as it should be. False
+    // then, and when it is absent.
     bool read_text(std::string_view key, std::string& out);
     bool read_flag(std::string_view key, bool& out);
     bool read_count(std::string_view key, uint32_t& out, uint32_t low, uint32_t high);

@@ -15,13 +15,14 @@ struct Spelling {
 };
 
 // Longest first where one is the beginning of another.
-constexpr std::array prefixes{Spelling{"python", "python"}, Spelling{"nodejs", "node"}, Spelling{"node", "node"}};
+constexpr std::array prefixes{Spelling{"python", "python"}, Spelling{"nodejs", "node"},
+                              Spelling{"node", "node"}};
 
 // What people write; only for "did you mean".
 constexpr std::array<std::string_view, 20> usual{
-    "python",   "python3",  "python3.9",  "python3.10", "python3.11", "python3.12", "python3.13",
+    "python",   "python3",   "python3.9", "python3.10", "python3.11", "python3.12", "python3.13",
     "python39", "python310", "python311", "python312",  "node",       "nodejs",     "node18",
-    "node20",   "node22",   "nodejs18",   "nodejs18.x", "nodejs20.x", "nodejs22.x"};
+    "node20",   "node22",    "nodejs18",  "nodejs18.x", "nodejs20.x", "nodejs22.x"};
 
 bool is_number(std::string_view text) {
     return !text.empty() && text.size() <= 3 && (text.size() == 1 || text[0] != '0') &&
@@ -43,7 +44,8 @@ bool is_number_or_x(std::string_view text) {
 bool python_version(std::string_view version, std::string& out) {
     std::string_view rest = version;
     const auto major = take_part(rest);
-    if (major.size() > 1 && version == major && major[0] == '3' && is_number(major.substr(1)) && major.size() <= 3) {
+    if (major.size() > 1 && version == major && major[0] == '3' && is_number(major.substr(1)) &&
+        major.size() <= 3) {
         out = "3." + std::string(major.substr(1));  // "39", "311"
         return true;
     }
@@ -60,7 +62,8 @@ bool node_version(std::string_view version, std::string& out) {
     const auto major = take_part(rest);
     const auto minor = take_part(rest);
     const auto patch = take_part(rest);
-    if (!is_number(major) || major == "0" || !rest.empty() || !is_number_or_x(minor) || !is_number_or_x(patch))
+    if (!is_number(major) || major == "0" || !rest.empty() || !is_number_or_x(minor) ||
+        !is_number_or_x(patch))
         return false;
     out = std::string(major);
     return true;
@@ -71,7 +74,7 @@ bool node_version(std::string_view version, std::string& out) {
 bool normalise_runtime_version(std::string_view name, std::string_view version, std::string& out) {
     out.clear();
     if (version.empty()) return true;
-    if (version.back() == '.') return false;
+    if (version.back() == '.' || version.find("..") != std::string_view::npos) return false;
     return name == "python" ? python_version(version, out) : node_version(version, out);
 }
 
@@ -85,10 +88,12 @@ Result<RuntimeSpec> parse_runtime(std::string_view spelling) {
         if (normalise_runtime_version(name, std::string_view(text).substr(prefix.size()), runtime.version))
             return runtime;
     }
-    std::string message = "\"" + std::string(spelling.substr(0, 64)) + "\" is not a runtime that this server knows. ";
+    std::string message =
+        "\"" + std::string(spelling.substr(0, 64)) + "\" is not a runtime that this server knows. ";
     if (const auto near = closest_name(text, usual); !near.empty())
         message += "Did you mean " + std::string(near) + "?";
-    else message += "Use python or node, with a version when it matters: python3.11, nodejs20.x.";
+    else
+        message += "Use python or node, with a version when it matters: python3.11, nodejs20.x.";
     return Error(Errc::invalid_runtime, std::move(message));
 }
 

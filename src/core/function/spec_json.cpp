@@ -34,8 +34,10 @@ void read_runtime(ObjectReader& spec, RuntimeSpec& runtime) {
     Findings& findings = spec.findings();
     const auto resolve = [&](const std::string& spelling, const std::string& path) {
         auto parsed = parse_runtime(spelling);
-        if (parsed) runtime = *parsed;
-        else findings.add_runtime(path, parsed.error().message);
+        if (parsed)
+            runtime = *parsed;
+        else
+            findings.add_runtime(path, parsed.error().message);
         return parsed.has_value();
     };
     if (value->is_string()) {
@@ -47,18 +49,23 @@ void read_runtime(ObjectReader& spec, RuntimeSpec& runtime) {
     const bool named = reader.read_text("name", name) && resolve(name, reader.at("name"));
     std::string version;
     const Json* given = reader.take("version");
-    if (given && given->is_number_integer()) version = given->dump();
-    else if (given && given->is_string()) version = given->get<std::string>();
-    else if (given) findings.add(reader.at("version"), "must be text: write it in quotes, like \"3.11\"");
-    if (given && name.empty()) findings.add(reader.at("name"), "is missing beside version: say python or node");
+    if (given && given->is_number_integer())
+        version = given->dump();
+    else if (given && given->is_string())
+        version = given->get<std::string>();
+    else if (given)
+        findings.add(reader.at("version"), "must be text: write it in quotes, like \"3.11\"");
+    if (given && name.empty())
+        findings.add(reader.at("name"), "is missing beside version: say python or node");
     if (named && !version.empty()) {
         std::string normal;
         if (!normalise_runtime_version(runtime.name, version, normal)) {
-            findings.add_runtime(reader.at("version"), "\"" + version.substr(0, 40) + "\" is not a version of " +
-                                                           runtime.name + "; write it like " +
-                                                           (runtime.name == "python" ? "3.11" : "20"));
+            findings.add_runtime(reader.at("version"),
+                                 "\"" + version.substr(0, 40) + "\" is not a version of " + runtime.name +
+                                     "; write it like " + (runtime.name == "python" ? "3.11" : "20"));
         } else if (!runtime.version.empty() && normal != runtime.version) {
-            findings.add_runtime(reader.at("version"), "is " + version.substr(0, 40) + ", but the name says " + name);
+            findings.add_runtime(reader.at("version"),
+                                 "is " + version.substr(0, 40) + ", but the name says " + name);
         } else {
             runtime.version = normal;
         }
@@ -66,7 +73,8 @@ void read_runtime(ObjectReader& spec, RuntimeSpec& runtime) {
     reader.finish();
 }
 
-/// The handler becomes part of a file's path: nothing that leaves the bundle, nothing that a loader could misread.
+/// The handler becomes part of a file's path: nothing that leaves the bundle, nothing that a loader could
+/// misread.
 bool is_safe_handler(std::string_view handler) {
     if (handler.empty() || handler.size() > 256 || handler.find("..") != std::string_view::npos) return false;
     size_t segment = 0;
@@ -84,8 +92,9 @@ bool is_safe_handler(std::string_view handler) {
 
 void read_handler(ObjectReader& spec, std::string& handler) {
     if (spec.read_text("handler", handler) && !handler.empty() && !is_safe_handler(handler))
-        spec.findings().add(spec.at("handler"),
-                            "must be FILE.FUNCTION below the source folder, like main.handler: letters, digits, _ . - /");
+        spec.findings().add(
+            spec.at("handler"),
+            "must be FILE.FUNCTION below the source folder, like main.handler: letters, digits, _ . - /");
 }
 
 void read_source(ObjectReader& spec, std::string& path) {
@@ -99,11 +108,13 @@ void name_triggers(std::vector<TriggerSpec>& triggers, const std::string& path, 
     std::set<std::string> taken;
     for (size_t i = 0; i < triggers.size(); ++i)
         if (!triggers[i].name.empty() && !taken.insert(triggers[i].name).second)
-            findings.add(join_path(path, i) + ".name", "is taken by another trigger: \"" + triggers[i].name + "\"");
+            findings.add(join_path(path, i) + ".name",
+                         "is taken by another trigger: \"" + triggers[i].name + "\"");
     for (auto& trigger : triggers) {
         if (!trigger.name.empty()) continue;
         trigger.name = trigger.type;
-        for (int n = 2; !taken.insert(trigger.name).second; ++n) trigger.name = trigger.type + "-" + std::to_string(n);
+        for (int n = 2; !taken.insert(trigger.name).second; ++n)
+            trigger.name = trigger.type + "-" + std::to_string(n);
     }
 }
 
@@ -157,17 +168,22 @@ void read_scaling(ObjectReader& spec, ScalingSpec& scaling) {
 /// "" when an owner may set this variable, else what is wrong with it.
 std::string check_variable_name(std::string_view name) {
     const auto inner = [](char c) { return is_letter(c) || is_digit(c) || c == '_'; };
-    if (name.empty() || name.size() > 256 || is_digit(name[0]) || !std::all_of(name.begin(), name.end(), inner))
+    if (name.empty() || name.size() > 256 || is_digit(name[0]) ||
+        !std::all_of(name.begin(), name.end(), inner))
         return "a variable's name must be letters, digits and _, and not begin with a digit";
-    if (name.starts_with("HKS_") || name == "_HANDLER") return "this variable is set by the platform; take another name";
+    if (name.starts_with("HKS_") || name == "_HANDLER")
+        return "this variable is set by the platform; take another name";
     return {};
 }
 
 /// Scalars are texts in an environment; false when the value is none.
 bool variable_text(const Json& value, std::string& out) {
-    if (value.is_string()) out = value.get<std::string>();
-    else if (value.is_number() || value.is_boolean()) out = value.dump();
-    else return false;
+    if (value.is_string())
+        out = value.get<std::string>();
+    else if (value.is_number() || value.is_boolean())
+        out = value.dump();
+    else
+        return false;
     return true;
 }
 
@@ -181,14 +197,16 @@ void read_variables(ObjectReader& environment, FunctionSpec& out) {
         if (const auto wrong = check_variable_name(name); !wrong.empty()) findings.add(path, wrong);
         std::string text;
         if (!variable_text(value, text))
-            findings.add(path, value.is_null() ? "has no value; write \"\" for an empty one" : "must be text");
+            findings.add(path,
+                         value.is_null() ? "has no value; write \"\" for an empty one" : "must be text");
         if (text.find('\0') != std::string::npos) findings.add(path, "must not contain a NUL character");
         size += name.size() + text.size() + 2;
         out.variables[name] = std::move(text);
     }
     if (size > largest_environment)
-        findings.add(environment.at("variables"),
-                     "must take at most 64Ki together, not " + std::to_string(size) + " bytes; put files into the bundle");
+        findings.add(environment.at("variables"), "must take at most 64Ki together, not " +
+                                                      std::to_string(size) +
+                                                      " bytes; put files into the bundle");
 }
 
 bool is_secret_key(std::string_view key) {
@@ -206,7 +224,8 @@ SecretRef read_secret(const Json& value, const std::string& path, Findings& find
         return false;
     };
     if (required("name", secret.name))
-        if (const auto wrong = check_variable_name(secret.name); !wrong.empty()) findings.add(reader.at("name"), wrong);
+        if (const auto wrong = check_variable_name(secret.name); !wrong.empty())
+            findings.add(reader.at("name"), wrong);
     if (required("secretName", secret.secret_name) && !is_valid_name(secret.secret_name))
         findings.add(reader.at("secretName"), "must be the name of a secret: a-z, 0-9 and -, at most 63");
     if (required("secretKey", secret.secret_key) && !is_secret_key(secret.secret_key))
@@ -223,7 +242,8 @@ void read_environment(ObjectReader& spec, FunctionSpec& out) {
         for (size_t i = 0; i < secrets->size(); ++i) {
             const auto path = join_path(environment.at("secrets"), i);
             auto secret = read_secret((*secrets)[i], path, spec.findings());
-            if (!secret.name.empty() && (out.variables.contains(secret.name) || !names.insert(secret.name).second))
+            if (!secret.name.empty() &&
+                (out.variables.contains(secret.name) || !names.insert(secret.name).second))
                 spec.findings().add(path + ".name", "the variable \"" + secret.name + "\" is set twice");
             out.secrets.push_back(std::move(secret));
         }
@@ -233,7 +253,8 @@ void read_environment(ObjectReader& spec, FunctionSpec& out) {
 
 }  // namespace
 
-FunctionSpec read_spec(const Json& value, const SpecLimits& limits, const std::string& path, Findings& findings) {
+FunctionSpec read_spec(const Json& value, const SpecLimits& limits, const std::string& path,
+                       Findings& findings) {
     FunctionSpec spec;
     ObjectReader reader(&value, path, findings);
     read_source(reader, spec.source_path);

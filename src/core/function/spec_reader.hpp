@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// The readers behind spec_from_json(), trigger_from_json() and parse_manifest(): they share one list of findings.
+// The readers behind spec_from_json(), trigger_from_json() and parse_manifest(): they share one list of
+// findings.
 
 #include "object_reader.hpp"
 

@@ -23,14 +23,17 @@ std::string upper(std::string text) {
 void read_methods(ObjectReader& reader, TriggerSpec& trigger) {
     const Json* methods = reader.read_list("methods", known_methods.size());
     if (!methods) return;
-    if (methods->empty()) reader.findings().add(reader.at("methods"), "must name a method; leave it out for any");
+    if (methods->empty())
+        reader.findings().add(reader.at("methods"), "must name a method; leave it out for any");
     for (size_t i = 0; i < methods->size(); ++i) {
         const Json& value = (*methods)[i];
         const auto method = value.is_string() ? upper(value.get<std::string>()) : std::string();
         if (std::find(known_methods.begin(), known_methods.end(), method) == known_methods.end()) {
-            reader.findings().add(join_path(reader.at("methods"), i),
-                                  "must be one of GET HEAD POST PUT PATCH DELETE OPTIONS; leave methods out for any");
-        } else if (std::find(trigger.methods.begin(), trigger.methods.end(), method) == trigger.methods.end()) {
+            reader.findings().add(
+                join_path(reader.at("methods"), i),
+                "must be one of GET HEAD POST PUT PATCH DELETE OPTIONS; leave methods out for any");
+        } else if (std::find(trigger.methods.begin(), trigger.methods.end(), method) ==
+                   trigger.methods.end()) {
             trigger.methods.push_back(method);
         }
     }
@@ -42,9 +45,12 @@ void read_auth(ObjectReader& reader, TriggerSpec& trigger) {
     ObjectReader auth(value, reader.at("auth"), reader.findings());
     std::string type;
     if (auth.read_text("type", type)) {
-        if (type == "public") trigger.auth = TriggerAuth::public_access;
-        else if (type == "token") trigger.auth = TriggerAuth::token;
-        else reader.findings().add(auth.at("type"), "must be public or token, not \"" + type + "\"");
+        if (type == "public")
+            trigger.auth = TriggerAuth::public_access;
+        else if (type == "token")
+            trigger.auth = TriggerAuth::token;
+        else
+            reader.findings().add(auth.at("type"), "must be public or token, not \"" + type + "\"");
     } else if (value->is_object() && !value->contains("type")) {
         reader.findings().add(auth.at("type"), "is missing: say public or token");
     }
@@ -71,7 +77,8 @@ TriggerSpec read_trigger(const Json& value, const std::string& path, Findings& f
         return trigger;  // the other fields belong to that type
     }
     if (reader.read_text("name", trigger.name) && !is_valid_name(trigger.name))
-        findings.add(reader.at("name"), "must be 1 to 63 of a-z, 0-9 and -, and begin and end with a letter or digit");
+        findings.add(reader.at("name"),
+                     "must be 1 to 63 of a-z, 0-9 and -, and begin and end with a letter or digit");
     reader.read_flag("enabled", trigger.enabled);
     read_http_fields(reader, trigger);
     reader.finish();
@@ -85,12 +92,15 @@ Result<TriggerSpec> trigger_from_json(const Json& value, const std::string& pref
     if (value.is_object() && value.contains("config")) {
         const Json& config = value["config"];
         flat.erase("config");
-        if (!config.is_object() && !config.is_null()) findings.add(join_path(prefix, "config"), "must be an object");
+        if (!config.is_object() && !config.is_null())
+            findings.add(join_path(prefix, "config"), "must be an object");
         if (config.is_object()) {
             for (const auto& [key, member] : config.items()) {
                 if (key == "type" || key == "name" || key == "enabled" || flat.contains(key))
-                    findings.add(join_path(prefix, "config." + key), "belongs beside config, or is there twice");
-                else flat[key] = member;
+                    findings.add(join_path(prefix, "config." + key),
+                                 "belongs beside config, or is there twice");
+                else
+                    flat[key] = member;
             }
         }
     }

@@ -10,8 +10,8 @@ namespace {
 
 constexpr size_t longest_path = 1024;
 
-constexpr std::array<std::string_view, 9> reserved{"api",     "functions",    "workspaces", "healthz", "readyz",
-                                                   "metrics", "openapi.json", "schema",     "ui"};
+constexpr std::array<std::string_view, 9> reserved{
+    "api", "functions", "workspaces", "healthz", "readyz", "metrics", "openapi.json", "schema", "ui"};
 
 Error wrong(std::string message) {
     return {Errc::validation_error, std::move(message)};
@@ -20,7 +20,8 @@ Error wrong(std::string message) {
 bool is_parameter_name(std::string_view name) {
     const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
     const auto inner = [&](char c) { return letter(c) || (c >= '0' && c <= '9'); };
-    return !name.empty() && name.size() <= 64 && letter(name[0]) && std::all_of(name.begin(), name.end(), inner);
+    return !name.empty() && name.size() <= 64 && letter(name[0]) &&
+           std::all_of(name.begin(), name.end(), inner);
 }
 
 /// A segment is matched against the decoded path, so it is written decoded.
@@ -46,7 +47,8 @@ Result<void> check_segment(std::string_view segment, bool last, std::vector<std:
     if (segment.front() != '{' || segment.back() != '}') return check_literal(segment);
     const auto name = segment.substr(1, segment.size() - 2);
     if (!is_parameter_name(name))
-        return wrong("a parameter's name must be letters, digits and _, as in {id}, not " + std::string(segment));
+        return wrong("a parameter's name must be letters, digits and _, as in {id}, not " +
+                     std::string(segment));
     if (std::find(parameters.begin(), parameters.end(), name) != parameters.end())
         return wrong("the parameter " + std::string(segment) + " is there twice");
     parameters.push_back(name);
@@ -57,7 +59,8 @@ Result<void> check_segment(std::string_view segment, bool last, std::vector<std:
 
 Result<void> check_trigger_path(std::string_view path) {
     if (!path.starts_with('/')) return wrong("must begin with /");
-    if (path.size() > longest_path) return wrong("must have at most " + std::to_string(longest_path) + " characters");
+    if (path.size() > longest_path)
+        return wrong("must have at most " + std::to_string(longest_path) + " characters");
     if (!is_utf8(path)) return wrong("must be UTF-8 text");
     if (path == "/") return {};
     std::vector<std::string_view> parameters;

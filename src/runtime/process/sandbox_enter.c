@@ -61,8 +61,7 @@ static int mount_tmpfs(const char* path, uint64_t bytes, unsigned long more_flag
     return mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV | more_flags, options);
 }
 
-static int bind_read_only(const char* source, const char* path) {
-    if (mount(source, path, NULL, MS_BIND, NULL) != 0) return -1;
+static int make_read_only(const char* path) {
     /* mount_setattr keeps flags that a user namespace may not clear; the old remount would have to repeat them. */
     struct mount_attr attributes = {.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV};
     if (syscall(SYS_mount_setattr, AT_FDCWD, path, 0, &attributes, sizeof attributes) == 0) return 0;
@@ -70,8 +69,20 @@ static int bind_read_only(const char* source, const char* path) {
     return mount(NULL, path, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV, NULL);
 }
 
+static int bind_read_only(const char* source, const char* path) {
+    if (mount(source, path, NULL, MS_BIND, NULL) != 0) return -1;
+    return make_read_only(path);
+}
+
 int hks_sandbox_bind_code(const char* code_source, const char* code_path, uint64_t tmp_bytes) {
     if (bind_read_only(code_source, code_path) != 0) return errno;
+    if (mount_tmpfs("/tmp", tmp_bytes, MS_REMOUNT) != 0) return errno;
+    return 0;
+}
+
+int hks_sandbox_attach_code(int tree, const char* code_path, uint64_t tmp_bytes) {
+    if (syscall(SYS_move_mount, tree, "", AT_FDCWD, code_path, MOVE_MOUNT_F_EMPTY_PATH) != 0) return errno;
+    if (make_read_only(code_path) != 0) return errno;
     if (mount_tmpfs("/tmp", tmp_bytes, MS_REMOUNT) != 0) return errno;
     return 0;
 }
@@ -162,7 +173,7 @@ static int set_limit(int resource, uint64_t value) {
 static int set_limits(const struct hks_sandbox_spec* spec) {
     if (set_limit(RLIMIT_CORE, 0) != 0) return -1;
     if (set_limit(RLIMIT_NOFILE, spec->open_files) != 0) return -1;
-    if (set_limit(RLIMIT_FSIZE, spec->tmp_bytes) != 0) return -1;
+    if (spec->file_bytes != 0 && set_limit(RLIMIT_FSIZE, spec->file_bytes) != 0) return -1;
     if (spec->processes != 0 && set_limit(RLIMIT_NPROC, spec->processes) != 0) return -1;
     return 0;
 }

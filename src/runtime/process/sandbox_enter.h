@@ -41,7 +41,8 @@ struct hks_sandbox_spec {
     uint32_t open_files;
     uint32_t processes;  /* of this uid; 0 = leave */
     uint32_t reserved;
-    uint64_t tmp_bytes;  /* also the largest file */
+    uint64_t tmp_bytes;
+    uint64_t file_bytes; /* largest file; 0 = leave */
     int32_t stdout_fd, stderr_fd, connection_fd, page_fd;
     int32_t source_fd;   /* becomes 5; for workers that read their program from there */
     int32_t cgroup_fd[HKS_SANDBOX_MAX_CGROUPS]; /* cgroup.procs, open for writing */
@@ -61,6 +62,8 @@ int hks_sandbox_enter(const struct hks_sandbox_spec* spec, const int* fds, int f
 
 /* For the short-lived helper that has joined a worker's mount namespace: binds the bundle and sizes /tmp. 0 or errno. */
 int hks_sandbox_bind_code(const char* code_source, const char* code_path, uint64_t tmp_bytes);
+/* The same with a tree that open_tree() cloned elsewhere. */
+int hks_sandbox_attach_code(int tree, const char* code_path, uint64_t tmp_bytes);
 
 #ifdef __cplusplus
 }

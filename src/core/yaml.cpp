@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "yaml_reader.hpp"
+#include <hks/core/yaml.hpp>
 
-#include "object_reader.hpp"
+#include "function/object_reader.hpp"
+
+#include <hks/core/json_gate.hpp>
 
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/exceptions.h>
@@ -9,6 +11,8 @@
 
 #include <algorithm>
 #include <charconv>
+#include <optional>
+#include <set>
 #include <sstream>
 #include <vector>
 
@@ -38,13 +42,16 @@ class Recorder final : public YAML::EventHandler {
     std::map<YAML::anchor_t, size_t> anchors;  ///< → its event
 
     void OnDocumentStart(const YAML::Mark& mark) override {
-        if (++documents_ > 1) throw Stop{{}, "must be one document, without a second one behind ---", mark.line + 1};
+        if (++documents_ > 1)
+            throw Stop{{}, "must be one document, without a second one behind ---", mark.line + 1};
     }
     void OnDocumentEnd() override {}
     void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
         add(Event::Kind::null, mark, anchor);
     }
-    void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override { add(Event::Kind::alias, mark, anchor); }
+    void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+        add(Event::Kind::alias, mark, anchor);
+    }
     void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                   const std::string& value) override {
         Event& event = add(Event::Kind::scalar, mark, anchor);
@@ -105,13 +112,18 @@ bool core_integer(std::string_view text, Json& out) {
         base = digits[1] == 'o' ? 8 : 16;
         digits.remove_prefix(2);
     }
-    if (!all_of(digits, base == 8 ? "01234567" : base == 10 ? "0123456789" : "0123456789abcdefABCDEF")) return false;
+    if (!all_of(digits, base == 8 ? "01234567" : base == 10 ? "0123456789" : "0123456789abcdefABCDEF"))
+        return false;
     uint64_t value = 0;
-    if (std::from_chars(digits.data(), digits.data() + digits.size(), value, base).ec != std::errc()) return false;
+    if (std::from_chars(digits.data(), digits.data() + digits.size(), value, base).ec != std::errc())
+        return false;
     constexpr uint64_t most_negative = 1ull << 63;
-    if (!negative) out = value;
-    else if (value <= most_negative) out = static_cast<int64_t>(0 - value);
-    else return false;
+    if (!negative)
+        out = value;
+    else if (value <= most_negative)
+        out = static_cast<int64_t>(0 - value);
+    else
+        return false;
     return true;
 }
 
@@ -130,7 +142,8 @@ bool core_float(std::string_view text, Json& out) {
     if (!all_of(mantissa, "0123456789.") || mantissa == ".") return false;
     const std::string_view signless = text.substr(text.starts_with('+') ? 1 : 0);
     double value = 0;
-    if (std::from_chars(signless.data(), signless.data() + signless.size(), value).ec != std::errc()) return false;
+    if (std::from_chars(signless.data(), signless.data() + signless.size(), value).ec != std::errc())
+        return false;
     out = value;
     return true;
 }
@@ -147,17 +160,22 @@ Json plain_scalar(const std::string& text) {
 /// Second pass: events → JSON, aliases expanded.
 class Builder {
   public:
-    Builder(const Recorder& recorder, const std::function<bool(const std::string&)>& keep_text, YamlDocument& out)
+    Builder(const Recorder& recorder, const std::function<bool(const std::string&)>& keep_text,
+            YamlDocument& out)
         : recorder_(recorder), keep_text_(keep_text), out_(out) {}
 
     Json build(size_t& i, const std::string& path, size_t depth) {
         const Event& event = recorder_.events[i++];
         if (++nodes_ > max_yaml_nodes) throw Stop{path, "has too many entries, aliases expanded", event.line};
-        if (depth > max_yaml_depth) throw Stop{path, "is nested too deep, or an alias contains itself", event.line};
+        if (depth > max_yaml_depth)
+            throw Stop{path, "is nested too deep, or an alias contains itself", event.line};
         switch (event.kind) {
-            case Event::Kind::scalar: return scalar(event, path);
-            case Event::Kind::sequence: return sequence(i, path, depth);
-            case Event::Kind::map: return map(i, path, depth);
+            case Event::Kind::scalar:
+                return scalar(event, path);
+            case Event::Kind::sequence:
+                return sequence(i, path, depth);
+            case Event::Kind::map:
+                return map(i, path, depth);
             case Event::Kind::alias: {
                 const auto anchor = recorder_.anchors.find(event.anchor);
                 if (anchor == recorder_.anchors.end()) throw Stop{path, "is an alias of nothing", event.line};
@@ -168,7 +186,8 @@ class Builder {
                 return value;
             }
             case Event::Kind::null:
-            case Event::Kind::end: break;
+            case Event::Kind::end:
+                break;
         }
         return nullptr;
     }
@@ -235,11 +254,30 @@ Error at_line(const std::string& field, const std::string& message, int line) {
     return std::move(findings).to_error();
 }
 
+/// JSON has a few things that the YAML parser stumbles over (surrogate pairs, tabs): without lines then.
+/// Nothing when the text is not JSON.
+std::optional<Result<YamlDocument>> read_json(const std::string& text, const std::string& root) {
+    if (text.find_first_not_of(" \t\r\n") != text.find('{')) return std::nullopt;
+    if (!parse_json(text)) return std::nullopt;
+    std::vector<std::set<std::string>> open;
+    std::string twice;
+    const auto note_keys = [&](int, Json::parse_event_t event, Json& value) {
+        if (event == Json::parse_event_t::object_start) open.emplace_back();
+        if (event == Json::parse_event_t::object_end) open.pop_back();
+        if (event == Json::parse_event_t::key && !open.back().insert(value.get<std::string>()).second)
+            twice = value.get<std::string>();
+        return true;
+    };
+    Json json = Json::parse(text, note_keys);
+    if (!twice.empty()) return at_line(root, "has the field " + twice.substr(0, 100) + " twice", 0);
+    return YamlDocument{std::move(json), {}};
+}
+
 }  // namespace
 
 Result<YamlDocument> read_yaml(const std::string& text, const std::string& root,
                                const std::function<bool(const std::string& path)>& keep_text) {
-    if (text.size() > max_yaml_text) return at_line(root, "the text must have at most 1Mi", 0);
+    if (text.size() > max_yaml_text) return at_line(root, "must have at most 1Mi of text", 0);
     YamlDocument document;
     try {
         std::istringstream stream(text);
@@ -253,6 +291,7 @@ Result<YamlDocument> read_yaml(const std::string& text, const std::string& root,
     } catch (const Stop& stop) {
         return at_line(stop.field.empty() ? root : stop.field, stop.message, stop.line);
     } catch (const YAML::Exception& e) {
+        if (auto json = read_json(text, root)) return std::move(*json);
         return at_line(root, "is not valid YAML: " + e.msg, e.mark.is_null() ? 0 : e.mark.line + 1);
     }
     return document;

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+// The inside of ProcessBackend: who is running, who waits to be cleaned up, and the sockets to spawner and zygotes.
+// process_backend.cpp the public face, backend_launch.cpp births, backend_reports.cpp ends.
+
+#include "process/cgroup.hpp"
+#include "process/host_layers.hpp"
+#include "process/node_pool.hpp"
+#include "process/worker.hpp"
+#include "process/zygote.hpp"
+
+#include <hks/runtime/process_backend.hpp>
+#include <hks/telemetry/logger.hpp>
+#include <hks/telemetry/metrics.hpp>
+
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <deque>
+#include <map>
+#include <vector>
+
+namespace hks::runtime {
+
+class ProcessBackend::Impl final : public WorkerHost, public ZygoteHost {
+  public:
+    Impl(boost::asio::io_context& loop, ProcessBackendOptions options, Spawner& spawner, const RuntimeTable& runtimes,
+         FunctionLogSink& logs, const Clock& clock, telemetry::Logger& logger, telemetry::MetricsRegistry& metrics);
+    ~Impl() override;
+
+    Result<void> open();
+    Result<std::unique_ptr<Instance>> start(const LaunchSpec& spec, InstanceListener& listener);
+    void prepare(const Version& version);
+    std::string capabilities_json() const;
+    void stop(std::function<void()> done);
+
+    void worker_prepared(Worker& worker) override;
+    void worker_gone(Worker& worker) override;
+    void zygote_report(Zygote& zygote, const SpawnReport& report) override;
+    void zygote_gone(Zygote& zygote) override;
+
+  private:
+    /// What a process is born with.
+    struct Birth {
+        std::shared_ptr<Worker> worker;
+        hks_sandbox_spec spec{};
+        std::vector<int> descriptors;  ///< the child's ends, ours to give away
+    };
+    /// Limits of a birth, from a version or from the kind of a prepared worker.
+    struct Limits {
+        CgroupLimits cgroup;
+        uint64_t tmp_bytes = 0;
+        uint64_t file_bytes = 0;
+    };
+    /// A group that was not empty yet, a uid that may not be used again before it is.
+    struct Remains {
+        Cgroup group;
+        int uid_slot = -1;
+        std::string work_dir;
+    };
+    /// A Node worker whose code is being bound; the LOAD waits for it.
+    struct Binding {
+        std::shared_ptr<Worker> worker;
+        WorkerBinding binding;
+        std::string source;
+    };
+
+    // backend_launch.cpp
+    Result<Birth> bear(const std::string& interpreter, const Limits& limits, const std::string& code_source);
+    void fill_spec(Birth& birth, const Limits& limits, const std::string& code_source, const WorkerParts& parts);
+    Result<std::shared_ptr<Worker>> fork_python(const Interpreter& interpreter, const LaunchSpec& spec,
+                                                const std::string& code);
+    Result<std::shared_ptr<Worker>> exec_node(const std::string& interpreter, const Limits& limits,
+                                              const std::string& code);
+    Result<Zygote*> zygote_for(const std::string& interpreter, const std::string& workspace);
+    WorkerBinding make_binding(const LaunchSpec& spec, const Interpreter& interpreter, const Worker& worker,
+                               const std::string& code) const;
+    void bind_node(const std::shared_ptr<Worker>& worker, WorkerBinding binding, const std::string& code);
+    Limits limits_of(const Version& version) const;
+    std::string code_of(const LaunchSpec& spec) const;
+    void warm_pool(const PreparedKind& kind);
+
+    // backend_reports.cpp
+    void listen_to_spawner();
+    void on_spawner_readable();
+    void handle(const SpawnReport& report);
+    void code_bound(uint64_t serial, int error);
+    void spawner_gone();
+    void clear_away(Remains remains);
+    bool cleared(Remains& remains);
+    void schedule_cleaning();
+    void clean();
+    void sweep_orphans();
+    void sample_memory();
+    void schedule_sampling();
+    void check_stopped();
+    void stop_zygotes();
+
+    boost::asio::io_context& loop_;
+    ProcessBackendOptions options_;
+    Spawner& spawner_;
+    const RuntimeTable& runtimes_;
+    FunctionLogSink& logs_;
+    const Clock& clock_;
+    telemetry::Logger& logger_;
+    telemetry::Counter& starts_;
+    telemetry::Counter& ends_;
+    telemetry::Counter& memory_kills_;
+    telemetry::Gauge& alive_;
+    telemetry::Gauge& prepared_;
+
+    Cgroups cgroups_;
+    HostLayers layers_;
+    std::string instances_folder_;
+    boost::asio::posix::stream_descriptor spawner_socket_;
+    boost::asio::steady_timer clean_timer_, sample_timer_;
+    bool cleaning_ = false, sampling_ = false, refilling_ = false, spawner_lost_ = false;
+
+    std::map<uint64_t, std::shared_ptr<Worker>> workers_;
+    std::map<std::string, std::shared_ptr<Zygote>> zygotes_;  ///< interpreter + "\n" + workspace
+    std::map<uint64_t, std::string> forking_;                 ///< serial → zygote it was asked of
+    std::map<uint64_t, Binding> bindings_;
+    NodePool pool_;
+    std::deque<int> free_uid_slots_;
+    std::vector<Remains> remains_;
+    uint64_t last_serial_ = 0;
+    std::shared_ptr<bool> alive_token_ = std::make_shared<bool>(true);  ///< posted work asks whether we still are
+    bool stopping_ = false;
+    std::function<void()> stopped_;
+};
+
+}  // namespace hks::runtime

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: Apache-2.0
+// How an instance comes into the world.
+#include "process/backend_impl.hpp"
+#include "process/embedded.hpp"
+#include "process/load_message.hpp"
+#include "process/requests.hpp"
+
+#include <boost/asio/post.hpp>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+namespace hks::runtime {
+
+namespace {
+
+constexpr int functions_go_first = 500;  // oom_score_adj
+constexpr const char* node_boot_line =
+    "const f=require('fs'),s=f.readFileSync(5,'utf8');f.closeSync(5);"
+    "const m=new(require('module'))('hks_worker');m.filename='hks_worker.js';m.paths=[];m._compile(s,'hks_worker.js')";
+
+Error system_error(const char* what) {
+    return Error(Errc::provider_error, std::string("cannot make ") + what + " for an instance (" + std::strerror(errno) +
+                                           "): raise the limits of the server or lower max_instances");
+}
+
+void close_all(std::vector<int>& descriptors) {
+    for (const int fd : descriptors)
+        if (fd >= 0) ::close(fd);
+    descriptors.clear();
+}
+
+void copy_text(char* out, size_t room, const std::string& text) {
+    const size_t n = std::min(room - 1, text.size());
+    std::memcpy(out, text.data(), n);
+    out[n] = 0;
+}
+
+/// V8 sizes its heap at boot; the cgroup has the last word on all of it.
+std::vector<std::string> node_flags(uint64_t memory) {
+    const uint64_t megabytes = memory >> 20;
+    const uint64_t heap = megabytes > 96 ? megabytes - std::max<uint64_t>(32, megabytes / 10) : std::max<uint64_t>(megabytes * 2 / 3, 16);
+    const uint64_t nursery = std::clamp<uint64_t>(megabytes / 32, 1, 16);
+    return {"--max-old-space-size=" + std::to_string(heap), "--max-semi-space-size=" + std::to_string(nursery)};
+}
+
+}  // namespace
+
+ProcessBackend::Impl::Limits ProcessBackend::Impl::limits_of(const Version& version) const {
+    const ResourceSpec& resources = version.spec.resources;
+    Limits limits;
+    limits.cgroup.memory = resources.memory;
+    limits.cgroup.cpu = resources.cpu;
+    limits.cgroup.cpu_limit = resources.cpu_limit;
+    limits.cgroup.processes = options_.max_processes;
+    limits.tmp_bytes = limits.file_bytes = resources.ephemeral_storage;
+    return limits;
+}
+
+std::string ProcessBackend::Impl::code_of(const LaunchSpec& spec) const {
+    return spec.bundle_path.empty() ? options_.bundles + "/" + spec.version->digest : spec.bundle_path;
+}
+
+void ProcessBackend::Impl::fill_spec(Birth& birth, const Limits& limits, const std::string& code_source,
+                                     const WorkerParts& parts) {
+    hks_sandbox_spec& spec = birth.spec;
+    spec.size = sizeof spec;
+    spec.wanted = layers_.wanted;
+    // What the host allowed once must not silently be missing later.
+    spec.required = layers_.in_force;
+    if (code_source.empty() || layers_.code_path.empty()) {
+        spec.wanted &= ~(1u << HKS_LAYER_CODE_READ_ONLY);
+        spec.required &= ~(1u << HKS_LAYER_CODE_READ_ONLY);
+    }
+    if (parts.cgroup.empty()) {
+        spec.wanted &= ~(1u << HKS_LAYER_CGROUP);
+        spec.required &= ~(1u << HKS_LAYER_CGROUP);
+        spec.subreaper = 1;
+    }
+    const uint32_t slot = static_cast<uint32_t>(std::max(parts.uid_slot, 0));
+    spec.uid = spec.gid = options_.uid_base + slot;
+    spec.processes = parts.uid_slot >= 0 ? options_.max_processes : 0;
+    spec.oom_score_adj = functions_go_first;
+    spec.open_files = 1024;
+    spec.tmp_bytes = limits.tmp_bytes;
+    spec.file_bytes = limits.file_bytes;
+    spec.source_fd = -1;
+    copy_text(spec.code_source, sizeof spec.code_source, code_source);
+    copy_text(spec.code_path, sizeof spec.code_path, layers_.code_path);
+    copy_text(spec.work_dir, sizeof spec.work_dir, parts.work_dir);
+    spec.stdout_fd = 0;
+    spec.stderr_fd = 1;
+    spec.connection_fd = 2;
+    spec.page_fd = 3;
+    const std::vector<int> members = parts.cgroup.open_members();
+    for (int i = 0; i < HKS_SANDBOX_MAX_CGROUPS; i++) {
+        const bool there = i < static_cast<int>(members.size());
+        spec.cgroup_fd[i] = there ? static_cast<int>(birth.descriptors.size()) : -1;
+        if (there) birth.descriptors.push_back(members[static_cast<size_t>(i)]);
+    }
+}
+
+Result<ProcessBackend::Impl::Birth> ProcessBackend::Impl::bear(const std::string& interpreter, const Limits& limits,
+                                                               const std::string& code_source) {
+    if (code_source.size() >= sizeof(hks_sandbox_spec::code_source))
+        return Error(Errc::provider_error, "the path of the bundle is too long: use a shorter data_dir");
+    const bool own_uid = layers_.has(HKS_LAYER_OWN_UID);
+    if (workers_.size() >= options_.max_instances || (own_uid && free_uid_slots_.empty()))
+        return Error(Errc::overloaded, "this host already runs as many instances as it may: raise max_instances");
+    Birth birth;
+    WorkerParts parts;
+    int ends[2], out[2], errors[2];
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) return system_error("a socket");
+    parts.connection = ends[0];
+    if (::pipe2(out, O_CLOEXEC) != 0) {
+        ::close(ends[0]), ::close(ends[1]);
+        return system_error("a pipe");
+    }
+    if (::pipe2(errors, O_CLOEXEC) != 0) {
+        for (const int fd : {ends[0], ends[1], out[0], out[1]}) ::close(fd);
+        return system_error("a pipe");
+    }
+    parts.stdout_pipe = out[0];
+    parts.stderr_pipe = errors[0];
+    const int page = ::memfd_create("hks_page", MFD_CLOEXEC);
+    void* shared = page >= 0 && ::ftruncate(page, 4096) == 0
+                       ? ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, page, 0)
+                       : MAP_FAILED;
+    birth.descriptors = {out[1], errors[1], ends[1], page};
+    if (shared == MAP_FAILED) {
+        const Error error = system_error("a shared page");
+        for (const int fd : {ends[0], out[0], errors[0]}) ::close(fd);
+        close_all(birth.descriptors);
+        return error;
+    }
+    parts.page = shared;
+    parts.serial = ++last_serial_;
+    parts.interpreter = interpreter;
+    parts.code_path = layers_.code_path;
+    parts.cgroup = cgroups_.take(limits.cgroup);
+    if (own_uid) {
+        parts.uid_slot = free_uid_slots_.front();
+        free_uid_slots_.pop_front();
+    }
+    if (!layers_.has(HKS_LAYER_PRIVATE_TMP)) parts.work_dir = instances_folder_ + "/" + std::to_string(parts.serial);
+    fill_spec(birth, limits, code_source, parts);
+    birth.worker = std::make_shared<Worker>(WorkerContext{loop_, clock_, *this}, std::move(parts));
+    birth.worker->open();
+    workers_[birth.worker->serial()] = birth.worker;
+    alive_.set(static_cast<int64_t>(workers_.size()));
+    starts_.add();
+    schedule_sampling();
+    if (!refilling_) {
+        refilling_ = true;
+        boost::asio::post(loop_, [this, token = std::weak_ptr<bool>(alive_token_)] {
+            if (token.expired()) return;
+            refilling_ = false;
+            while (!stopping_ && cgroups_.prepare_one()) continue;
+        });
+    }
+    return birth;
+}
+
+Result<Zygote*> ProcessBackend::Impl::zygote_for(const std::string& interpreter, const std::string& workspace) {
+    const std::string key = interpreter + "\n" + workspace;
+    const auto found = zygotes_.find(key);
+    if (found != zygotes_.end()) return found->second.get();
+    auto zygote = std::make_shared<Zygote>(loop_, *this, ++last_serial_, interpreter);
+    if (auto booted = zygote->boot(spawner_); !booted) return booted.error();
+    logger_.debug("zygote starts", {{"interpreter", interpreter}, {"workspace", workspace}});
+    return (zygotes_[key] = std::move(zygote)).get();
+}
+
+Result<std::shared_ptr<Worker>> ProcessBackend::Impl::fork_python(const Interpreter& interpreter, const LaunchSpec& spec,
+                                                                  const std::string& code) {
+    auto zygote = zygote_for(interpreter.path, spec.version->workspace);
+    if (!zygote) return zygote.error();
+    auto birth = bear(interpreter.path, limits_of(*spec.version), layers_.code_path.empty() ? "" : code);
+    if (!birth) return birth.error();
+    const uint64_t serial = birth->worker->serial();
+    forking_[serial] = interpreter.path + "\n" + spec.version->workspace;
+    (*zygote)->fork(serial, birth->spec, std::move(birth->descriptors));
+    return birth->worker;
+}
+
+Result<std::shared_ptr<Worker>> ProcessBackend::Impl::exec_node(const std::string& interpreter, const Limits& limits,
+                                                                const std::string& code) {
+    auto birth = bear(interpreter, limits, code);
+    if (!birth) return birth.error();
+    birth->spec.source_fd = static_cast<int32_t>(birth->descriptors.size());
+    birth->descriptors.push_back(make_memory_file("hks_worker.js", embedded_node_worker()));
+    // exec makes a process dumpable again; its own /proc/self must be its own.
+    birth->spec.wanted &= ~(1u << HKS_LAYER_NOT_DUMPABLE);
+    birth->spec.required &= ~(1u << HKS_LAYER_NOT_DUMPABLE);
+    std::vector<std::string> arguments{interpreter};
+    for (auto& flag : node_flags(limits.cgroup.memory)) arguments.push_back(std::move(flag));
+    arguments.insert(arguments.end(), {"-e", node_boot_line});
+    const WorkerParts& parts = birth->worker->parts();
+    const std::string temporary = parts.work_dir.empty() ? "/tmp" : parts.work_dir;
+    const std::string message = execute_request(
+        birth->worker->serial(), &birth->spec, arguments,
+        {"PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8", "TZ=UTC", "HOME=" + temporary, "TMPDIR=" + temporary});
+    auto sent = spawner_.send(message, birth->descriptors);
+    close_all(birth->descriptors);
+    if (!sent) {
+        birth->worker->start_failed(sent.error().message);
+        return sent.error();
+    }
+    return birth->worker;
+}
+
+WorkerBinding ProcessBackend::Impl::make_binding(const LaunchSpec& spec, const Interpreter& interpreter,
+                                                 const Worker& worker, const std::string& code) const {
+    const WorkerParts& parts = worker.parts();
+    LoadMessage load;
+    load.code = parts.code_path.empty() ? code : parts.code_path;
+    load.temporary = parts.work_dir.empty() ? "/tmp" : parts.work_dir;
+    load.interpreter = interpreter.path;
+    WorkerBinding binding;
+    binding.version = spec.version;
+    binding.logs = spec.logs != nullptr ? spec.logs : &logs_;
+    binding.load = load_json(spec, load);
+    return binding;
+}
+
+void ProcessBackend::Impl::bind_node(const std::shared_ptr<Worker>& worker, WorkerBinding binding,
+                                     const std::string& code) {
+    const Limits limits = limits_of(*binding.version);
+    worker->parts().cgroup.set_limits(limits.cgroup);
+    if (layers_.code_path.empty()) return worker->bind(std::move(binding));
+    const uint64_t serial = worker->serial();
+    const std::string request = bind_request(serial, code, layers_.code_path, limits.tmp_bytes);
+    bindings_[serial] = Binding{worker, std::move(binding), code};
+    if (auto sent = spawner_.send(request); !sent)
+        boost::asio::post(loop_, [this, serial, token = std::weak_ptr<bool>(alive_token_)] {
+            if (!token.expired()) code_bound(serial, EPIPE);
+        });
+}
+
+void ProcessBackend::Impl::warm_pool(const PreparedKind& kind) {
+    if (stopping_ || spawner_lost_) return;
+    for (const auto& worker : pool_.prepare(kind)) worker->abandon();
+    prepared_.set(static_cast<int64_t>(pool_.size()));
+}
+
+}  // namespace hks::runtime

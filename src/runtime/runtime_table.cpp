@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <hks/runtime/runtime_table.hpp>
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+#include <set>
+#include <vector>
+
+namespace hks::runtime {
+
+namespace {
+
+struct Numbers {
+    int major = -1, minor = -1;
+};
+
+/// "3.11.2", "20", "v20.1" → numbers; a missing one is -1.
+Numbers numbers_of(std::string_view text) {
+    Numbers out;
+    const auto* end = text.data() + text.size();
+    auto [at, error] = std::from_chars(text.data(), end, out.major);
+    if (error != std::errc{}) return {};
+    if (at != end && *at == '.') std::from_chars(at + 1, end, out.minor);
+    return out;
+}
+
+/// What is compared to find the nearest: Python's minor within its major, Node's major.
+int rank(const Interpreter& interpreter) {
+    const Numbers n = numbers_of(interpreter.version);
+    return interpreter.language == "node" ? n.major : n.minor;
+}
+
+std::string spelled(const RuntimeSpec& spec) { return spec.name + spec.version; }
+
+std::string list_of(const std::vector<Interpreter>& found) {
+    std::string out;
+    for (const auto& interpreter : found) out += (out.empty() ? "" : ", ") + interpreter.label();
+    return out.empty() ? "none at all" : out;
+}
+
+const Interpreter* nearest(const std::vector<const Interpreter*>& candidates, int wanted) {
+    const Interpreter* newer = nullptr;
+    const Interpreter* older = nullptr;
+    for (const Interpreter* each : candidates) {
+        const int r = rank(*each);
+        if (r >= wanted && (newer == nullptr || r < rank(*newer))) newer = each;
+        if (r < wanted && (older == nullptr || r > rank(*older))) older = each;
+    }
+    return newer != nullptr ? newer : older;
+}
+
+}  // namespace
+
+std::string Interpreter::label() const {
+    const Numbers n = numbers_of(version);
+    if (language == "node") return language + std::to_string(n.major);
+    return language + std::to_string(n.major) + "." + std::to_string(n.minor);
+}
+
+const std::vector<Language>& RuntimeTable::languages() {
+    static const std::vector<Language> rows{
+        {"python",
+         {"function", "main", "index", "handler", "app"},
+         {"handle", "handler", "main", "app"},
+         {".py"},
+         {"requirements.txt", "pyproject.toml"}},
+        {"node",
+         {"function", "main", "index", "handler", "app"},
+         {"handle", "handler", "main"},
+         {".js", ".cjs", ".mjs"},
+         {"package.json"}},
+    };
+    return rows;
+}
+
+Result<RuntimeTable::Choice> RuntimeTable::choose(const RuntimeSpec& spec) const {
+    const Numbers wanted = numbers_of(spec.version);
+    std::vector<const Interpreter*> candidates;
+    for (const auto& interpreter : found_) {
+        if (interpreter.language != spec.name) continue;
+        // Python 2 code does not run on Python 3, nor the other way round.
+        if (spec.name == "python" && wanted.major >= 0 && numbers_of(interpreter.version).major != wanted.major) continue;
+        candidates.push_back(&interpreter);
+    }
+    if (candidates.empty()) {
+        Error error(Errc::invalid_runtime, "this host has no interpreter for " + spelled(spec) + ": it has " + list_of(found_));
+        error.fields.push_back({"spec.runtime", "choose one of: " + list_of(found_), 0});
+        return error;
+    }
+    const int wanted_rank = spec.name == "node" ? wanted.major : wanted.minor;
+    if (wanted_rank < 0) {
+        // Whatever the host has: the first on the PATH, which is how the table is ordered.
+        return Choice{candidates.front(), ""};
+    }
+    const Interpreter* chosen = nearest(candidates, wanted_rank);
+    Choice choice{chosen, ""};
+    if (rank(*chosen) != wanted_rank)
+        choice.note = spelled(spec) + " is not on this host: running on " + chosen->label();
+    return choice;
+}
+
+Result<std::string> RuntimeTable::detect(const std::filesystem::path& folder) const {
+    std::set<std::string> names;
+    std::error_code error;
+    for (auto at = std::filesystem::directory_iterator(folder, error);
+         !error && at != std::filesystem::directory_iterator(); at.increment(error))
+        if (at->is_regular_file(error)) names.insert(at->path().filename().string());
+    const auto has_default_file = [&](const Language& language) {
+        for (const auto stem : language.default_files)
+            for (const auto extension : language.extensions)
+                if (names.contains(std::string(stem) + std::string(extension))) return true;
+        return false;
+    };
+    const auto has_manifest = [&](const Language& language) {
+        return std::any_of(language.manifests.begin(), language.manifests.end(),
+                           [&](std::string_view name) { return names.contains(std::string(name)); });
+    };
+    const auto has_any_file = [&](const Language& language) {
+        return std::any_of(names.begin(), names.end(), [&](const std::string& name) {
+            return std::any_of(language.extensions.begin(), language.extensions.end(),
+                               [&](std::string_view extension) { return name.ends_with(extension); });
+        });
+    };
+    // The surest sign first; a sign that two languages show decides nothing.
+    const auto only_one = [&](const auto& shows) -> std::optional<std::string> {
+        std::optional<std::string> found;
+        for (const auto& language : languages()) {
+            if (!shows(language)) continue;
+            if (found) return std::nullopt;
+            found = std::string(language.name);
+        }
+        return found;
+    };
+    if (auto found = only_one(has_default_file)) return *found;
+    if (auto found = only_one(has_manifest)) return *found;
+    if (auto found = only_one(has_any_file)) return *found;
+    Error unknown(Errc::validation_error,
+                  "cannot tell which language this folder is written in: name it (--runtime python or --runtime node)");
+    unknown.fields.push_back({"spec.runtime", "is missing and cannot be told from the files", 0});
+    return unknown;
+}
+
+}  // namespace hks::runtime
