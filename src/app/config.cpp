@@ -6,16 +6,15 @@
 #include <hks/core/suggest.hpp>
 #include <hks/core/yaml.hpp>
 
-#include <arpa/inet.h>
-
 #include <algorithm>
+#include <arpa/inet.h>
 #include <array>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <map>
 #include <iterator>
+#include <map>
 #include <set>
 
 namespace hks::app {
@@ -42,9 +41,10 @@ class Reader {
         fill_in();
         check_contradictions();
         if (errors_.empty()) return std::move(command_);
-        Error error(Errc::validation_error, "The configuration has " + std::to_string(errors_.size()) +
-                                                (errors_.size() == 1 ? " error. Correct it" : " errors. Correct them") +
-                                                " and start again; hks server --help lists the keys.");
+        Error error(Errc::validation_error,
+                    "The configuration has " + std::to_string(errors_.size()) +
+                        (errors_.size() == 1 ? " error. Correct it" : " errors. Correct them") +
+                        " and start again; hks server --help lists the keys.");
         error.fields = std::move(errors_);
         return error;
     }
@@ -66,10 +66,12 @@ class Reader {
 
     void set_defaults() {
         for (const auto& key : config_keys())
-            if (!key.default_value.empty()) (void)set_key(command_.config, key, std::string(key.default_value));
+            if (!key.default_value.empty())
+                (void)set_key(command_.config, key, std::string(key.default_value));
     }
 
-    // --- flags ---------------------------------------------------------------------------------------------------
+    // --- flags
+    // ---------------------------------------------------------------------------------------------------
 
     void read_arguments() {
         const auto& arguments = input_.arguments;
@@ -95,12 +97,17 @@ class Reader {
                 continue;
             }
             std::string value;
-            if (equals != std::string::npos) value = argument.substr(equals + 1);
-            else if (!take_value(key, i, value)) continue;
-            if (!key) set_file(value);
-            else if (const auto before = flags_.find(key); before != flags_.end() && before->second.value != value)
+            if (equals != std::string::npos)
+                value = argument.substr(equals + 1);
+            else if (!take_value(key, i, value))
+                continue;
+            if (!key)
+                set_file(value);
+            else if (const auto before = flags_.find(key);
+                     before != flags_.end() && before->second.value != value)
                 wrong(key->name, "is given twice with different values (" + name + ")");
-            else flags_[key] = {value, name};
+            else
+                flags_[key] = {value, name};
         }
     }
 
@@ -122,8 +129,10 @@ class Reader {
     }
 
     void set_file(const std::string& path) {
-        if (path.empty()) wrong("--config", "needs a file's name");
-        else if (!file_.empty() && file_ != path) wrong("--config", "is given twice with different values");
+        if (path.empty())
+            wrong("--config", "needs a file's name");
+        else if (!file_.empty() && file_ != path)
+            wrong("--config", "is given twice with different values");
         file_ = path;
     }
 
@@ -142,10 +151,12 @@ class Reader {
         for (const auto& key : config_keys()) names.push_back(flag_name(key.name));
         const std::vector<std::string_view> views(names.begin(), names.end());
         const auto near = closest_name(name, views);
-        wrong(name, near.empty() ? "there is no such flag" : "there is no such flag; did you mean " + std::string(near) + "?");
+        wrong(name, near.empty() ? "there is no such flag"
+                                 : "there is no such flag; did you mean " + std::string(near) + "?");
     }
 
-    // --- environment ---------------------------------------------------------------------------------------------
+    // --- environment
+    // ---------------------------------------------------------------------------------------------
 
     std::string variable(const std::string& name) const {
         const char* value = input_.environment ? input_.environment(name.c_str()) : nullptr;
@@ -159,7 +170,8 @@ class Reader {
         }
     }
 
-    // --- file ----------------------------------------------------------------------------------------------------
+    // --- file
+    // ----------------------------------------------------------------------------------------------------
 
     void read_file() {
         std::error_code ignored;
@@ -170,7 +182,8 @@ class Reader {
         errno = 0;
         std::ifstream stream(file_, std::ios::binary);
         const bool readable = stream.is_open() && !std::filesystem::is_directory(file_, ignored);
-        const std::string text = readable ? std::string(std::istreambuf_iterator<char>(stream), {}) : std::string();
+        const std::string text =
+            readable ? std::string(std::istreambuf_iterator<char>(stream), {}) : std::string();
         if (!readable || stream.bad()) {
             wrong("--config", "the file " + file_ + " cannot be read" +
                                   (errno ? std::string(": ") + std::strerror(errno) : std::string()));
@@ -180,28 +193,38 @@ class Reader {
         const auto document = read_yaml(text, {}, [](const std::string&) { return true; });
         if (!document) {
             for (const auto& field : document.error().fields)
-                wrong(field.field.empty() ? "--config" : field.field, field.message + " (" + place(field.line) + ")", field.line);
+                wrong(field.field.empty() ? "--config" : field.field,
+                      field.message + " (" + place(field.line) + ")", field.line);
             return;
         }
         if (document->value.is_null()) return;
-        if (!document->value.is_object()) wrong("--config", "the file " + file_ + " must hold keys and values");
-        else read_members(document->value, {}, document->lines);
+        if (!document->value.is_object())
+            wrong("--config", "the file " + file_ + " must hold keys and values");
+        else
+            read_members(document->value, {}, document->lines);
     }
 
     std::string place(int line) const { return file_ + (line > 0 ? " line " + std::to_string(line) : ""); }
 
-    void read_members(const nlohmann::json& object, const std::string& parent, const std::map<std::string, int>& lines) {
+    void read_members(const nlohmann::json& object, const std::string& parent,
+                      const std::map<std::string, int>& lines) {
         for (const auto& [name, value] : object.items()) {
             const std::string path = parent.empty() ? name : parent + "." + name;
             const auto found = lines.find(path);
             const int line = found == lines.end() ? 0 : found->second;
             const ConfigKey* key = find_key(path);
-            if (value.is_object() && !key && !value.empty()) read_members(value, path, lines);
-            else if (!key) unknown_key(path, line);
-            else if (value.is_null()) continue;
-            else if (!value.is_string()) wrong(path, "must be one value (" + place(line) + ")", line);
-            else if (!in_file_.insert(path).second) wrong(path, "is there twice (" + place(line) + ")", line);
-            else apply(*key, {value.get<std::string>(), place(line), line});
+            if (value.is_object() && !key && !value.empty())
+                read_members(value, path, lines);
+            else if (!key)
+                unknown_key(path, line);
+            else if (value.is_null())
+                continue;
+            else if (!value.is_string())
+                wrong(path, "must be one value (" + place(line) + ")", line);
+            else if (!in_file_.insert(path).second)
+                wrong(path, "is there twice (" + place(line) + ")", line);
+            else
+                apply(*key, {value.get<std::string>(), place(line), line});
         }
     }
 
@@ -215,16 +238,21 @@ class Reader {
         std::vector<std::string_view> names;
         for (const auto& key : config_keys()) names.push_back(key.name);
         const auto near = closest_name(path, names);
-        wrong(path, (near.empty() ? "there is no such key (" : "there is no such key; did you mean " + std::string(near) + "? (") +
-                        place(line) + ")", line);
+        wrong(path,
+              (near.empty() ? "there is no such key ("
+                            : "there is no such key; did you mean " + std::string(near) + "? (") +
+                  place(line) + ")",
+              line);
     }
 
-    // --- what follows from the rest ------------------------------------------------------------------------------
+    // --- what follows from the rest
+    // ------------------------------------------------------------------------------
 
     void fill_in() {
         auto& config = command_.config;
         if (config.data_dir.empty()) config.data_dir = default_data_dir();
-        if (config.data_dir.empty()) wrong("data_dir", "has no default because HOME is not set; give --data-dir");
+        if (config.data_dir.empty())
+            wrong("data_dir", "has no default because HOME is not set; give --data-dir");
         if (config.master_key_file.empty()) config.master_key_file = config.data_dir + "/master-key";
     }
 
@@ -239,11 +267,14 @@ class Reader {
     void check_contradictions() {
         const auto& config = command_.config;
         const bool tls = !config.tls_cert.empty() && !config.tls_key.empty();
-        if (!config.tls_cert.empty() && config.tls_key.empty()) wrong("tls.key", "is missing beside tls.cert");
-        if (config.tls_cert.empty() && !config.tls_key.empty()) wrong("tls.cert", "is missing beside tls.key");
+        if (!config.tls_cert.empty() && config.tls_key.empty())
+            wrong("tls.key", "is missing beside tls.cert");
+        if (config.tls_cert.empty() && !config.tls_key.empty())
+            wrong("tls.cert", "is missing beside tls.key");
         if (!tls && !config.insecure_http && !is_loopback_address(config.listen_address))
-            wrong("listen", "others can reach " + config.listen_address +
-                                ": set tls.cert and tls.key, or insecure_http to true when a proxy in front does TLS");
+            wrong("listen",
+                  "others can reach " + config.listen_address +
+                      ": set tls.cert and tls.key, or insecure_http to true when a proxy in front does TLS");
         if (given_.contains("secrets.master_key") && given_.contains("secrets.master_key_file"))
             wrong("secrets.master_key", "is given beside secrets.master_key_file; keep one of them");
     }

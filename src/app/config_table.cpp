@@ -3,9 +3,8 @@
 
 #include <hks/core/units.hpp>
 
-#include <arpa/inet.h>
-
 #include <algorithm>
+#include <arpa/inet.h>
 #include <array>
 #include <charconv>
 #include <filesystem>
@@ -48,7 +47,9 @@ std::string set_backend(C& config, const std::string& value) {
 }
 
 std::string set_log_level(C& config, const std::string& value) {
-    return telemetry::level_from_text(value, config.log_level) ? "" : "must be one of debug, info, warn, error, off";
+    return telemetry::level_from_text(value, config.log_level)
+               ? ""
+               : "must be one of debug, info, warn, error, off";
 }
 
 std::string set_log_format(C& config, const std::string& value) {
@@ -85,9 +86,10 @@ std::string set_master_key(C& config, const std::string& value) {
 }
 
 const std::array keys{
-    ConfigKey{"listen", "127.0.0.1:8080", CustomKey{set_listen, "`ADDRESS:PORT`, `[IPv6]:PORT`"},
-              "Where to accept connections; port 0 takes a free one. An address that is not loopback needs TLS or "
-              "`insecure_http`."},
+    ConfigKey{
+        "listen", "127.0.0.1:8080", CustomKey{set_listen, "`ADDRESS:PORT`, `[IPv6]:PORT`"},
+        "Where to accept connections; port 0 takes a free one. An address that is not loopback needs TLS or "
+        "`insecure_http`."},
     ConfigKey{"data_dir", "", PathKey{&C::data_dir},
               "Everything the server keeps: database, bundles, logs, keys. One server at a time.",
               "`$XDG_DATA_HOME/hks`, else `~/.local/share/hks`; `/var/lib/hks` for root"},
@@ -98,8 +100,10 @@ const std::array keys{
               "The least important server log line that is written."},
     ConfigKey{"log.format", "text", CustomKey{set_log_format, "`text`, `json`"},
               "Server log lines for people, or one JSON object a line."},
-    ConfigKey{"tls.cert", "", PathKey{&C::tls_cert}, "PEM file with the certificate chain. Needs `tls.key`.", "no TLS"},
-    ConfigKey{"tls.key", "", PathKey{&C::tls_key}, "PEM file with the private key. Needs `tls.cert`.", "no TLS"},
+    ConfigKey{"tls.cert", "", PathKey{&C::tls_cert}, "PEM file with the certificate chain. Needs `tls.key`.",
+              "no TLS"},
+    ConfigKey{"tls.key", "", PathKey{&C::tls_key}, "PEM file with the private key. Needs `tls.cert`.",
+              "no TLS"},
     ConfigKey{"insecure_http", "false", FlagKey{&C::insecure_http},
               "Allows plain HTTP on an address that is not loopback. Tokens travel readable then."},
     ConfigKey{"gateway.default_auth", "public", CustomKey{set_default_auth, "`public`, `token`"},
@@ -127,7 +131,8 @@ const std::array keys{
               "How long a client may take nothing of an answer."},
     ConfigKey{"limits.min_body_rate", "1Ki", BytesKey{&C::min_body_rate, 0, gibi},
               "Bytes a second that a client must send of a body, measured after its first five seconds."},
-    ConfigKey{"limits.connections", "20000", CountKey{&C::max_connections, 1, 1'000'000}, "Open connections."},
+    ConfigKey{"limits.connections", "20000", CountKey{&C::max_connections, 1, 1'000'000},
+              "Open connections."},
     ConfigKey{"limits.max_memory", "2Gi", CustomKey{set_max_memory, "16Mi to 1Ti"},
               "Most memory that a function may ask for."},
     ConfigKey{"limits.max_timeout", "900s", CustomKey{set_max_timeout, "1ms to 24h"},
@@ -139,18 +144,21 @@ const std::array keys{
     ConfigKey{"build.timeout", "10m", DurationKey{&C::build_timeout, 1s, 24h},
               "Longest build, downloads of dependencies included."},
     ConfigKey{"build.parallel", "1", CountKey{&C::build_parallel, 1, 64}, "Builds at a time."},
-    ConfigKey{"secrets.master_key_file", "", PathKey{&C::master_key_file},
-              "File with the key that secrets are encrypted under, mode 0600; made at first start. Back it up.",
-              "`{data_dir}/master-key`"},
-    ConfigKey{"secrets.master_key", "", CustomKey{set_master_key, "64 hexadecimal digits"},
-              "The key itself instead of a file. Give it in the environment: flags are visible to other users.",
-              "the file", true},
+    ConfigKey{
+        "secrets.master_key_file", "", PathKey{&C::master_key_file},
+        "File with the key that secrets are encrypted under, mode 0600; made at first start. Back it up.",
+        "`{data_dir}/master-key`"},
+    ConfigKey{
+        "secrets.master_key", "", CustomKey{set_master_key, "64 hexadecimal digits"},
+        "The key itself instead of a file. Give it in the environment: flags are visible to other users.",
+        "the file", true},
     ConfigKey{"logs.max_size", "256Mi", BytesKey{&C::logs_max_size, mebi, tebi},
               "Functions' log lines kept; the oldest go first."},
     ConfigKey{"logs.max_age", "7d", DurationKey{&C::logs_max_age, 1h, 3650 * 24h},
               "How long functions' log lines are kept."},
-    ConfigKey{"runtime.node_pool", "1", CountKey{&C::node_pool, 0, 64},
-              "Booted Node.js workers kept ready; each takes about 40 MB and saves a cold start 40 ms or more."},
+    ConfigKey{
+        "runtime.node_pool", "1", CountKey{&C::node_pool, 0, 64},
+        "Booted Node.js workers kept ready; each takes about 40 MB and saves a cold start 40 ms or more."},
     ConfigKey{"runtime.uid_base", "200000", CountKey{&C::uid_base, 1'000, 2'000'000'000},
               "When the server runs as root: instances run as this uid and those that follow it, one each."},
 };
@@ -181,7 +189,9 @@ std::span<const ConfigKey> config_keys() {
 }
 
 std::string set_key(ServerConfig& config, const ConfigKey& key, const std::string& value) {
-    const auto must_be = [&](const char* what) { return "must be " + std::string(what) + ", " + allowed_values(key); };
+    const auto must_be = [&](const char* what) {
+        return "must be " + std::string(what) + ", " + allowed_values(key);
+    };
     return std::visit(
         Overloaded{
             [&](const BytesKey& kind) -> std::string {
@@ -221,7 +231,9 @@ std::string allowed_values(const ConfigKey& key) {
         Overloaded{
             [](const BytesKey& kind) { return between(format_bytes(kind.low), format_bytes(kind.high)); },
             [](const CountKey& kind) { return between(std::to_string(kind.low), std::to_string(kind.high)); },
-            [](const DurationKey& kind) { return between(format_duration(kind.low), format_duration(kind.high)); },
+            [](const DurationKey& kind) {
+                return between(format_duration(kind.low), format_duration(kind.high));
+            },
             [](const FlagKey&) { return std::string("`true`, `false`"); },
             [](const PathKey&) { return std::string("a path"); },
             [](const CustomKey& kind) { return std::string(kind.values); },
@@ -238,7 +250,8 @@ std::string flag_name(std::string_view key) {
 
 std::string environment_name(std::string_view key) {
     std::string out = "HKS_";
-    for (const char c : key) out += c == '.' ? '_' : c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+    for (const char c : key)
+        out += c == '.' ? '_' : c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
     return out;
 }
 

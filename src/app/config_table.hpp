@@ -35,12 +35,12 @@ struct CustomKey {
 };
 
 struct ConfigKey {
-    std::string_view name;            ///< "log.level"
-    std::string_view default_value;   ///< in the spelling that a user would write
+    std::string_view name;           ///< "log.level"
+    std::string_view default_value;  ///< in the spelling that a user would write
     std::variant<BytesKey, CountKey, DurationKey, FlagKey, PathKey, CustomKey> kind;
     std::string_view doc;
-    std::string_view computed = {};   ///< how the default is found, where it is not `default_value`
-    bool secret = false;              ///< its value is never shown
+    std::string_view computed = {};  ///< how the default is found, where it is not `default_value`
+    bool secret = false;             ///< its value is never shown
 };
 
 std::span<const ConfigKey> config_keys();

@@ -16,7 +16,8 @@ std::string without_backticks(std::string text) {
     return text;
 }
 
-constexpr std::string_view reference_head = R"(<!-- Written by `hks server --config-reference`; edit src/app/config_table.cpp instead. -->
+constexpr std::string_view reference_head =
+    R"(<!-- Written by `hks server --config-reference`; edit src/app/config_table.cpp instead. -->
 # Configuration of `hks server`
 
 Every key can be set in three places; a flag wins over the environment, the environment over the file:
@@ -41,9 +42,9 @@ at the folder that the server is started in.
 std::string config_reference() {
     std::string out(reference_head);
     for (const auto& key : config_keys()) {
-        out += "| `" + std::string(key.name) + "` | `" + flag_name(key.name) + "` | `" + environment_name(key.name) +
-               "` | " + default_text(key, true) + " | " + allowed_values(key) + " | " + std::string(key.doc) +
-               (key.secret ? " Never shown or logged. |\n" : " |\n");
+        out += "| `" + std::string(key.name) + "` | `" + flag_name(key.name) + "` | `" +
+               environment_name(key.name) + "` | " + default_text(key, true) + " | " + allowed_values(key) +
+               " | " + std::string(key.doc) + (key.secret ? " Never shown or logged. |\n" : " |\n");
     }
     return out;
 }
@@ -52,15 +53,17 @@ std::string server_help() {
     std::string out =
         "Runs the platform: gateway, API, registry, builds and the functions' instances.\n\n"
         "Usage: hks server [--config FILE] [FLAG…]\n\n"
-        "Every flag is also a key of the YAML file (/etc/hks/server.yaml when it exists, or --config FILE) and an\n"
+        "Every flag is also a key of the YAML file (/etc/hks/server.yaml when it exists, or --config FILE) "
+        "and an\n"
         "environment variable: --log-level, log.level, HKS_LOG_LEVEL. A flag wins over the environment, the\n"
         "environment over the file.\n\n"
         "  --config FILE\n      The configuration file.\n"
         "  --config-reference\n      Prints the reference of all keys as Markdown.\n"
         "  -h, --help\n      Prints this.\n";
     for (const auto& key : config_keys()) {
-        out += "  " + flag_name(key.name) + (std::holds_alternative<FlagKey>(key.kind) ? "" : " VALUE") + "\n      " +
-               without_backticks(std::string(key.doc)) + " (" + without_backticks(default_text(key, false)) + ")\n";
+        out += "  " + flag_name(key.name) + (std::holds_alternative<FlagKey>(key.kind) ? "" : " VALUE") +
+               "\n      " + without_backticks(std::string(key.doc)) + " (" +
+               without_backticks(default_text(key, false)) + ")\n";
     }
     return out;
 }

@@ -32,7 +32,8 @@ Result<ServerCommand> read_command(int argc, char** argv) {
 void prepare_process() {
     // A client that goes away is an error of one write, not the end of the server.
     std::signal(SIGPIPE, SIG_IGN);
-    ::umask(077);
+    // What must be private is made with its own mode; code must be readable by the users that functions run as.
+    ::umask(022);
     rlimit files{};
     if (::getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
         files.rlim_cur = files.rlim_max;

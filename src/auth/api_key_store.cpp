@@ -81,6 +81,7 @@ struct DigestHash {
 struct Entry {
     TokenRecord record;
     bool used_since_flush = false;
+    bool damaged = false;  ///< may nothing; listed, so that it can be revoked
 };
 
 int64_t sum_of(const TokenRecord& r, const Digest& digest) {
@@ -131,8 +132,12 @@ Result<void> ApiKeyStore::Impl::load() {
         r.created_at = from_micros(s->integer(6));
         if (!s->is_null(7)) r.expires_at = from_micros(s->integer(7));
         if (!s->is_null(8)) r.last_used_at = from_micros(s->integer(8));
-        // A damaged right must not become another right: no server is better than that.
-        if (sum_of(r, digest) != s->integer(9)) return storage::damaged_row("tokens", r.id, database.path());
+        // A damaged right must not become another right, and must not keep the server from starting either.
+        if (sum_of(r, digest) != s->integer(9)) {
+            entry.damaged = true;
+            r.role = Role::none;
+            r.scopes.clear();
+        }
         tokens.emplace(digest, std::move(entry));
     }
 }
@@ -277,6 +282,11 @@ Result<Principal> ApiKeyStore::authenticate(std::string_view authorization) cons
     if (found == impl_->tokens.end() || CRYPTO_memcmp(found->first.data(), digest.data(), digest.size()) != 0)
         return unknown;
     auto& record = found->second.record;
+    if (found->second.damaged)
+        return Error(Errc::auth_invalid_token,
+                     "Token '" + record.name +
+                         "' is damaged in the server's database. Have it revoked and ask "
+                         "for a new one.");
     if (record.expires_at && *record.expires_at <= now)
         return Error(Errc::auth_invalid_token, "Token '" + record.name + "' expired at " +
                                                    to_rfc3339(*record.expires_at) + ". Ask for a new one.");

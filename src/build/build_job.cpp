@@ -45,10 +45,8 @@ BuildJob::BuildJob(const BuildParts& parts, BuildRequest& request)
 BuildJob::~BuildJob() {
     std::error_code ignored;
     if (!temporary_.empty()) fs::remove_all(temporary_, ignored);
-    if (!scratch_.empty()) {
-        kill_processes_with("HOME=" + scratch_.string());
-        fs::remove_all(scratch_, ignored);
-    }
+    if (tools_ran_) kill_processes_with("HOME=" + scratch_.string());
+    if (!scratch_.empty()) fs::remove_all(scratch_, ignored);
     if (!pinned_.empty()) parts_.pins.unpin(pinned_);
 }
 
@@ -189,6 +187,7 @@ Result<bool> BuildJob::install(const BuildContext& context) {
     }
     log_.say("installing " + found->what);
     log_.flush();
+    tools_ran_ = true;
     if (auto done = builder->install(context, *found); !done) return done.error();
     if (auto done = remove_bytecode(context.folder); !done) return done.error();
     if (auto fine = check_links(context.folder); !fine) return fine.error();

@@ -84,6 +84,7 @@ class BuildJob {
     const runtime::Interpreter* interpreter_ = nullptr;
     std::filesystem::path temporary_;                  ///< in the artifact store
     std::filesystem::path scratch_;
+    bool tools_ran_ = false;                           ///< some may have slipped out of their group
     std::string source_key_;
     std::string pinned_;
 };

@@ -122,15 +122,15 @@ Result<std::shared_ptr<BuildLog>> BuildLogStore::begin(int64_t version_key) {
         std::lock_guard lock(mutex_);
         build = ++last_build_;
     }
-    auto log = std::make_shared<BuildLog>(*this, version_key, build, max_bytes_);
     {
-        std::lock_guard lock(mutex_);
-        running_[version_key] = log;
+        std::lock_guard lock(database_.mutex());
+        auto insert = database_.prepare("INSERT OR REPLACE INTO build_logs(build, version) VALUES(?, ?)");
+        if (!insert) return insert.error();
+        if (auto done = insert->bind(build).bind(version_key).run(); !done) return done.error();
     }
-    std::lock_guard lock(database_.mutex());
-    auto insert = database_.prepare("INSERT OR REPLACE INTO build_logs(build, version) VALUES(?, ?)");
-    if (!insert) return insert.error();
-    if (auto done = insert->bind(build).bind(version_key).run(); !done) return done.error();
+    auto log = std::make_shared<BuildLog>(*this, version_key, build, max_bytes_);
+    std::lock_guard lock(mutex_);
+    running_[version_key] = log;
     return log;
 }
 

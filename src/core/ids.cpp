@@ -9,6 +9,7 @@
 #include <cstring>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <utility>
 
 namespace hks {
 namespace {
@@ -70,9 +71,15 @@ uint64_t next_key() {
     return key;
 }
 
-void put_hex(char* out, uint64_t value) {
+constexpr auto hex_pairs = [] {
     constexpr char hex[] = "0123456789abcdef";
-    for (int i = 15; i >= 0; --i, value >>= 4) out[i] = hex[value & 15];
+    std::array<std::array<char, 2>, 256> table{};
+    for (size_t i = 0; i < table.size(); ++i) table[i] = {hex[i >> 4], hex[i & 15]};
+    return table;
+}();
+
+void put_hex(char* out, uint64_t value) {
+    for (int i = 14; i >= 0; i -= 2, value >>= 8) std::memcpy(out + i, hex_pairs[value & 255].data(), 2);
 }
 
 int hex_value(char c) {

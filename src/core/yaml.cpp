@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <hks/core/yaml.hpp>
-
 #include "function/object_reader.hpp"
 
 #include <hks/core/json_gate.hpp>
+#include <hks/core/yaml.hpp>
 
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/exceptions.h>

@@ -89,7 +89,7 @@ void VersionPool::invoke(Call& call) {
         if (Slot* slot = pick()) {
             ++set_.inside;
             call.dispatch.pool = this;
-            return send(*slot, call, now);
+            return send(*slot, call, now, false);
         }
     }
     enqueue(call, now);
@@ -161,7 +161,7 @@ Slot* VersionPool::least_busy() {
     return best;
 }
 
-void VersionPool::send(Slot& slot, Call& call, SteadyTime now) {
+void VersionPool::send(Slot& slot, Call& call, SteadyTime now, bool waited) {
     Ticket& ticket = set_.tickets.acquire();
     ticket.id = call.id;
     ticket.request = call.request;
@@ -173,7 +173,7 @@ void VersionPool::send(Slot& slot, Call& call, SteadyTime now) {
     slot.append(ticket);
 
     call.times.sent = now;
-    call.cold_start = slot.ready_at >= call.times.queued;
+    call.cold_start = waited && slot.ready_at >= call.times.queued;
     call.dispatch.instance = &ticket;
     set_state(call, CallState::sent);
     if (call.cold_start) metrics_.cold_start();
@@ -194,7 +194,7 @@ void VersionPool::pump(SteadyTime now) {
         Slot* slot = pick();
         if (!slot) return;
         Call& call = pop_waiting();
-        send(*slot, call, now);
+        send(*slot, call, now, true);
     }
 }
 

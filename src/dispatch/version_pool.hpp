@@ -90,7 +90,7 @@ class VersionPool final : public runtime::InstanceListener {
     void unlink_waiting(Call& call);
     Slot* pick();
     Slot* least_busy();
-    void send(Slot& slot, Call& call, SteadyTime now);
+    void send(Slot& slot, Call& call, SteadyTime now, bool waited);
     void pump(SteadyTime now);
     void refuse(Call& call, Error error, Failure why);
     void leave(Call& call);

@@ -91,9 +91,9 @@ std::string_view DateLine::text() {
         tm utc;
         ::gmtime_r(&second_, &utc);
         char text[96];
-        size_ = static_cast<size_t>(std::snprintf(text, sizeof text, "Date: %s, %02d %s %04d %02d:%02d:%02d GMT\r\n",
-                                                  days[utc.tm_wday], utc.tm_mday, months[utc.tm_mon],
-                                                  utc.tm_year + 1900, utc.tm_hour, utc.tm_min, utc.tm_sec));
+        size_ = static_cast<size_t>(std::snprintf(
+            text, sizeof text, "Date: %s, %02d %s %04d %02d:%02d:%02d GMT\r\n", days[utc.tm_wday],
+            utc.tm_mday, months[utc.tm_mon], utc.tm_year + 1900, utc.tm_hour, utc.tm_min, utc.tm_sec));
         size_ = std::min(size_, line_.size());
         std::memcpy(line_.data(), text, size_);
     }

@@ -18,7 +18,9 @@ void append_content_length(Buffer& out, uint64_t length);
 /// "1f4\r\n", the head of a chunk.
 void append_chunk_size(Buffer& out, size_t size);
 /// Whether an answer with this status has a body at all (RFC 9110 section 6.4.1).
-inline bool status_has_body(int status) { return status >= 200 && status != 204 && status != 304; }
+inline bool status_has_body(int status) {
+    return status >= 200 && status != 204 && status != 304;
+}
 
 /// "Date: …\r\n", made anew once a second.
 class DateLine {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Bytes between a socket and a parser: a growing array with a read end and a write end. Uninitialised room, memory is
-// given back by release(). One owner, loop thread.
+// Bytes between a socket and a parser: a growing array with a read end and a write end. Uninitialised room,
+// memory is given back by release(). One owner, loop thread.
 
 #include <cstddef>
 #include <cstdlib>
@@ -72,8 +72,10 @@ class Buffer {
     }
     /// Empty, and the memory kept only when it is little.
     void reset(size_t keep_at_most) {
-        if (capacity_ > keep_at_most) release();
-        else clear();
+        if (capacity_ > keep_at_most)
+            release();
+        else
+            clear();
     }
 
   private:

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Character classes of RFC 9110 and 9112 as one 256-entry table, and the few text helpers that the parsers share. Pure.
+// Character classes of RFC 9110 and 9112 as one 256-entry table, and the few text helpers that the parsers
+// share. Pure.
 
 #include <array>
 #include <cstdint>
@@ -21,7 +22,8 @@ consteval std::array<uint8_t, 256> make_character_classes() {
         const bool digit = c >= '0' && c <= '9';
         const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
         uint8_t bits = 0;
-        if (digit || letter || std::string_view("!#$%&'*+-.^_`|~").find(static_cast<char>(c)) != std::string_view::npos)
+        if (digit || letter ||
+            std::string_view("!#$%&'*+-.^_`|~").find(static_cast<char>(c)) != std::string_view::npos)
             bits |= class_token;
         if (c > 0x20 && c < 0x7f && c != '#' && c != '\\') bits |= class_target;
         if ((c >= 0x20 && c != 0x7f) || c == '\t') bits |= class_value;
@@ -35,7 +37,9 @@ consteval std::array<uint8_t, 256> make_character_classes() {
 
 inline constexpr std::array<uint8_t, 256> character_classes = make_character_classes();
 
-inline bool is_class(char c, uint8_t wanted) { return (character_classes[static_cast<uint8_t>(c)] & wanted) != 0; }
+inline bool is_class(char c, uint8_t wanted) {
+    return (character_classes[static_cast<uint8_t>(c)] & wanted) != 0;
+}
 
 inline bool all_of_class(std::string_view text, uint8_t wanted) {
     for (char c : text)
@@ -43,7 +47,9 @@ inline bool all_of_class(std::string_view text, uint8_t wanted) {
     return true;
 }
 
-inline constexpr char to_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+inline constexpr char to_lower(char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+}
 
 inline bool equals_ignoring_case(std::string_view a, std::string_view b) {
     if (a.size() != b.size()) return false;

@@ -10,7 +10,8 @@ namespace hks::net {
 namespace {
 
 constexpr unsigned max_size_digits = 16;
-constexpr const char* bad_chunk = "A chunk of the body is malformed. Send a hexadecimal size, CR LF, the data, CR LF.";
+constexpr const char* bad_chunk =
+    "A chunk of the body is malformed. Send a hexadecimal size, CR LF, the data, CR LF.";
 constexpr const char* bad_extension = "A chunk extension is malformed. Send chunks without extensions.";
 constexpr const char* bad_trailer = "A trailer field is malformed. Send none, or 'Name: value' lines.";
 
@@ -31,8 +32,10 @@ void ChunkDecoder::refuse(int status, const char* message) {
 }
 
 void ChunkDecoder::expect(char c, char wanted, State next) {
-    if (c == wanted) state_ = next;
-    else refuse(400, bad_chunk);
+    if (c == wanted)
+        state_ = next;
+    else
+        refuse(400, bad_chunk);
 }
 
 ChunkDecoder::Status ChunkDecoder::feed(std::string_view input, Buffer& body, size_t& consumed) {
@@ -48,26 +51,44 @@ void ChunkDecoder::step(const char*& p, const char* end, Buffer& body) {
     switch (state_) {
         case State::size:
         case State::size_more:
-            if (is_class(*p, class_hex)) take_size_digit(*p++);
-            else if (state_ == State::size) refuse(400, bad_chunk);
-            else take_after_size(*p++);
+            if (is_class(*p, class_hex))
+                take_size_digit(*p++);
+            else if (state_ == State::size)
+                refuse(400, bad_chunk);
+            else
+                take_after_size(*p++);
             break;
         case State::extension_start:
-        case State::extension: take_extension(p, end); break;
+        case State::extension:
+            take_extension(p, end);
+            break;
         case State::size_lf:
             expect(*p++, '\n', left_ > 0 ? State::data : State::trailer_start);
             digits_ = 0;
             break;
-        case State::data: take_data(p, end, body); break;
-        case State::data_cr: expect(*p++, '\r', State::data_lf); break;
-        case State::data_lf: expect(*p++, '\n', State::size); break;
+        case State::data:
+            take_data(p, end, body);
+            break;
+        case State::data_cr:
+            expect(*p++, '\r', State::data_lf);
+            break;
+        case State::data_lf:
+            expect(*p++, '\n', State::size);
+            break;
         case State::trailer_start:
         case State::trailer_name:
-        case State::trailer_value: take_trailer(p, end); break;
-        case State::trailer_lf: expect(*p++, '\n', State::trailer_start); break;
-        case State::end_lf: expect(*p++, '\n', State::done); break;
+        case State::trailer_value:
+            take_trailer(p, end);
+            break;
+        case State::trailer_lf:
+            expect(*p++, '\n', State::trailer_start);
+            break;
+        case State::end_lf:
+            expect(*p++, '\n', State::done);
+            break;
         case State::done:
-        case State::refused: break;
+        case State::refused:
+            break;
     }
 }
 
@@ -77,11 +98,15 @@ void ChunkDecoder::take_size_digit(char c) {
     state_ = State::size_more;
 }
 
-/// No white space after the size: RFC 9112 allows it only before an extension, and it has hidden requests before.
+/// No white space after the size: RFC 9112 allows it only before an extension, and it has hidden requests
+/// before.
 void ChunkDecoder::take_after_size(char c) {
-    if (c == '\r') state_ = State::size_lf;
-    else if (c == ';') state_ = State::extension_start;
-    else refuse(400, bad_chunk);
+    if (c == '\r')
+        state_ = State::size_lf;
+    else if (c == ';')
+        state_ = State::extension_start;
+    else
+        refuse(400, bad_chunk);
 }
 
 void ChunkDecoder::take_extension(const char*& p, const char* end) {
@@ -91,10 +116,13 @@ void ChunkDecoder::take_extension(const char*& p, const char* end) {
             state_ = State::size_lf;
             return;
         }
-        if (!is_class(c, class_value) || static_cast<unsigned char>(c) >= 0x80) return refuse(400, bad_extension);
+        if (!is_class(c, class_value) || static_cast<unsigned char>(c) >= 0x80)
+            return refuse(400, bad_extension);
         if (state_ == State::extension_start) {
-            if (is_class(c, class_token)) state_ = State::extension;
-            else if (c != ' ' && c != '\t') return refuse(400, bad_extension);
+            if (is_class(c, class_token))
+                state_ = State::extension;
+            else if (c != ' ' && c != '\t')
+                return refuse(400, bad_extension);
         }
         if (++extension_bytes_ > limits_.chunk_extension_bytes)
             return refuse(400, "The chunk extensions are too large. Send chunks without extensions.");
@@ -103,7 +131,8 @@ void ChunkDecoder::take_extension(const char*& p, const char* end) {
 
 void ChunkDecoder::take_data(const char*& p, const char* end, Buffer& body) {
     if (left_ > body_limit_ || body.size() > body_limit_ - left_)
-        return refuse(413, "The request body is too large for this address. Send less, or have the limit raised.");
+        return refuse(413,
+                      "The request body is too large for this address. Send less, or have the limit raised.");
     const size_t size = std::min(static_cast<uint64_t>(end - p), left_);
     body.append({p, size});
     p += size;
@@ -114,18 +143,22 @@ void ChunkDecoder::take_data(const char*& p, const char* end, Buffer& body) {
 void ChunkDecoder::take_trailer(const char*& p, const char* end) {
     while (p != end) {
         const char c = *p++;
-        if (++trailer_bytes_ > limits_.header_bytes) return refuse(431, "The trailer fields are too large. Send none.");
+        if (++trailer_bytes_ > limits_.header_bytes)
+            return refuse(431, "The trailer fields are too large. Send none.");
         if (state_ == State::trailer_start) {
             if (c == '\r') {
                 state_ = State::end_lf;
                 return;
             }
-            if (++trailers_ > limits_.header_count) return refuse(431, "There are too many trailer fields. Send none.");
+            if (++trailers_ > limits_.header_count)
+                return refuse(431, "There are too many trailer fields. Send none.");
             if (!is_class(c, class_token)) return refuse(400, bad_trailer);
             state_ = State::trailer_name;
         } else if (state_ == State::trailer_name) {
-            if (c == ':') state_ = State::trailer_value;
-            else if (!is_class(c, class_token)) return refuse(400, bad_trailer);
+            if (c == ':')
+                state_ = State::trailer_value;
+            else if (!is_class(c, class_token))
+                return refuse(400, bad_trailer);
         } else if (c == '\r') {
             state_ = State::trailer_lf;
             return;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Sans-IO decoder of chunked bodies (RFC 9112 section 7.1): exact CR LF, hexadecimal sizes, extensions limited over the
-// whole body, trailer fields checked, limited and dropped. Fed pieces of any size; one pass, cheap for tiny chunks.
+// Sans-IO decoder of chunked bodies (RFC 9112 section 7.1): exact CR LF, hexadecimal sizes, extensions
+// limited over the whole body, trailer fields checked, limited and dropped. Fed pieces of any size; one pass,
+// cheap for tiny chunks.
 
 #include "net/buffer.hpp"
 #include "net/refusal.hpp"
@@ -26,8 +27,21 @@ class ChunkDecoder {
 
   private:
     enum class State : uint8_t {
-        size, size_more, extension_start, extension, size_lf, data, data_cr, data_lf, trailer_start, trailer_name,
-        trailer_value, trailer_lf, end_lf, done, refused
+        size,
+        size_more,
+        extension_start,
+        extension,
+        size_lf,
+        data,
+        data_cr,
+        data_lf,
+        trailer_start,
+        trailer_name,
+        trailer_value,
+        trailer_lf,
+        end_lf,
+        done,
+        refused
     };
 
     void step(const char*& p, const char* end, Buffer& body);
@@ -42,7 +56,7 @@ class ChunkDecoder {
     const HttpLimits& limits_;
     Refusal refusal_;
     State state_ = State::size;
-    uint64_t left_ = 0;         ///< of the current chunk
+    uint64_t left_ = 0;  ///< of the current chunk
     unsigned digits_ = 0;
     size_t body_limit_ = 0;
     size_t extension_bytes_ = 0;

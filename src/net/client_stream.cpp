@@ -4,18 +4,17 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
+#include <algorithm>
 #include <arpa/inet.h>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include <algorithm>
-#include <cerrno>
-#include <csignal>
-#include <cstring>
 
 namespace hks::net {
 
@@ -27,7 +26,8 @@ struct AddressFree {
 
 bool is_address(const std::string& host) {
     in6_addr ignored;
-    return ::inet_pton(AF_INET, host.c_str(), &ignored) == 1 || ::inet_pton(AF_INET6, host.c_str(), &ignored) == 1;
+    return ::inet_pton(AF_INET, host.c_str(), &ignored) == 1 ||
+           ::inet_pton(AF_INET6, host.c_str(), &ignored) == 1;
 }
 
 std::string tls_reason(SSL* ssl) {
@@ -35,7 +35,8 @@ std::string tls_reason(SSL* ssl) {
     if (verified != X509_V_OK)
         return std::string("its certificate is not trusted: ") + X509_verify_cert_error_string(verified);
     char reason[256] = "the TLS handshake failed";
-    if (const unsigned long code = ERR_get_error(); code != 0) ERR_error_string_n(code, reason, sizeof reason);
+    if (const unsigned long code = ERR_get_error(); code != 0)
+        ERR_error_string_n(code, reason, sizeof reason);
     return reason;
 }
 
@@ -47,14 +48,15 @@ std::optional<std::chrono::steady_clock::time_point> deadline_after(std::chrono:
 }  // namespace
 
 Error ClientStream::unreachable(const std::string& reason) const {
-    return Error{Errc::unavailable,
-                 "The server at " + where_ + " cannot be reached (" + reason + "). Check that it runs and the address is right."};
+    return Error{Errc::unavailable, "The server at " + where_ + " cannot be reached (" + reason +
+                                        "). Check that it runs and the address is right."};
 }
 
-Result<std::unique_ptr<ClientStream>> ClientStream::connect(const Url& url, std::chrono::milliseconds timeout) {
+Result<std::unique_ptr<ClientStream>> ClientStream::connect(const Url& url,
+                                                            std::chrono::milliseconds timeout) {
     const bool ipv6 = url.host.find(':') != std::string::npos;
-    std::unique_ptr<ClientStream> stream(new ClientStream(url.scheme + "://" + (ipv6 ? "[" + url.host + "]" : url.host) +
-                                                          ":" + std::to_string(url.port)));
+    std::unique_ptr<ClientStream> stream(new ClientStream(
+        url.scheme + "://" + (ipv6 ? "[" + url.host + "]" : url.host) + ":" + std::to_string(url.port)));
     const TimePoint deadline = std::chrono::steady_clock::now() + timeout;
     if (auto opened = stream->open(url, deadline); !opened) return opened.error();
     if (url.scheme == "https")
@@ -67,7 +69,8 @@ Result<void> ClientStream::open(const Url& url, TimePoint deadline) {
     hints.ai_socktype = SOCK_STREAM;
     hints.ai_flags = AI_NUMERICSERV;
     addrinfo* found = nullptr;
-    if (const int code = ::getaddrinfo(url.host.c_str(), std::to_string(url.port).c_str(), &hints, &found); code != 0)
+    if (const int code = ::getaddrinfo(url.host.c_str(), std::to_string(url.port).c_str(), &hints, &found);
+        code != 0)
         return unreachable(::gai_strerror(code));
     const std::unique_ptr<addrinfo, AddressFree> list(found);
     std::string reason = "no address";
@@ -105,7 +108,8 @@ Result<void> ClientStream::start_tls(const Url& url, TimePoint deadline) {
     SSL_CTX_set_verify(context_.get(), SSL_VERIFY_PEER, nullptr);
     SSL_CTX_set_mode(context_.get(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SslPtr ssl(SSL_new(context_.get()));
-    if (!ssl || SSL_set_fd(ssl.get(), transport_->descriptor()) != 1) return unreachable("TLS cannot be set up here");
+    if (!ssl || SSL_set_fd(ssl.get(), transport_->descriptor()) != 1)
+        return unreachable("TLS cannot be set up here");
     if (is_address(url.host)) {
         X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl.get()), url.host.c_str());
     } else {
@@ -127,15 +131,17 @@ Result<void> ClientStream::start_tls(const Url& url, TimePoint deadline) {
 Result<void> ClientStream::wait(short events, std::optional<TimePoint> deadline) const {
     int timeout = -1;
     if (deadline) {
-        const auto left = std::chrono::ceil<std::chrono::milliseconds>(*deadline - std::chrono::steady_clock::now());
+        const auto left =
+            std::chrono::ceil<std::chrono::milliseconds>(*deadline - std::chrono::steady_clock::now());
         timeout = static_cast<int>(std::clamp<int64_t>(left.count(), 0, 1'000'000'000));
     }
     pollfd poll{transport_->descriptor(), events, 0};
     const int ready = ::poll(&poll, 1, timeout);
     if (ready > 0) return {};
     if (ready == 0) return unreachable("it did not answer in time");
-    return Error{Errc::unavailable, errno == EINTR ? "The request was interrupted. Start it again."
-                                                   : "Waiting for " + where_ + " failed. Start the request again."};
+    return Error{Errc::unavailable, errno == EINTR
+                                        ? "The request was interrupted. Start it again."
+                                        : "Waiting for " + where_ + " failed. Start the request again."};
 }
 
 Result<void> ClientStream::write_all(std::string_view bytes, std::chrono::milliseconds silence) {

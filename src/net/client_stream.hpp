@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// A blocking connection of the client, plain or TLS with verification, every wait bounded and ended by a signal.
-// One thread at a time.
+// A blocking connection of the client, plain or TLS with verification, every wait bounded and ended by a
+// signal. One thread at a time.
 
 #include "net/transport.hpp"
 

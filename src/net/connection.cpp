@@ -23,7 +23,9 @@ Connection::Connection(Edge& edge, int fd, SslPtr ssl, std::string_view remote_a
     request_.remote_address = remote_address_;
 }
 
-Connection::~Connection() { edge_.deadlines.watch(*this, Watch::none); }
+Connection::~Connection() {
+    edge_.deadlines.watch(*this, Watch::none);
+}
 
 void Connection::start() {
     phase_ = transport_.is_tls() ? Phase::handshake : Phase::head;
@@ -44,7 +46,8 @@ void Connection::on_poll(uint32_t events) {
 void Connection::advance() {
     if (advancing_) return;
     advancing_ = true;
-    while (advance_once()) {}
+    while (advance_once()) {
+    }
     advancing_ = false;
     update_watch();
 }
@@ -54,12 +57,16 @@ bool Connection::advance_once() {
         case Phase::handshake: {
             const IoStatus status = transport_.handshake();
             if (status == IoStatus::would_block) return false;
-            if (status == IoStatus::ok) phase_ = Phase::head;
-            else close_now();
+            if (status == IoStatus::ok)
+                phase_ = Phase::head;
+            else
+                close_now();
             return true;
         }
-        case Phase::head: return read_head();
-        case Phase::body: return read_body();
+        case Phase::head:
+            return read_head();
+        case Phase::body:
+            return read_body();
         case Phase::handler:
             if (owed_) {
                 if (peer_closed_) gone();
@@ -67,9 +74,12 @@ bool Connection::advance_once() {
             }
             phase_ = Phase::flushing;
             return true;
-        case Phase::flushing: return out_.empty() && end_exchange();
-        case Phase::lingering: return drain_before_close();
-        case Phase::closed: return false;
+        case Phase::flushing:
+            return out_.empty() && end_exchange();
+        case Phase::lingering:
+            return drain_before_close();
+        case Phase::closed:
+            return false;
     }
     return false;
 }
@@ -136,8 +146,8 @@ bool Connection::end_exchange() {
     return true;
 }
 
-/// RFC 9112 section 9.6: closing with bytes unread would reset the connection and might take the answer away from the
-/// client. Reads a bounded rest.
+/// RFC 9112 section 9.6: closing with bytes unread would reset the connection and might take the answer away
+/// from the client. Reads a bounded rest.
 bool Connection::drain_before_close() {
     if (!readable_) return false;
     Buffer& scratch = edge_.scratch;
@@ -187,18 +197,28 @@ void Connection::update_watch() {
         wanted = Watch::write;
     } else {
         switch (phase_) {
-            case Phase::handshake: wanted = Watch::head; break;
-            case Phase::head: wanted = in_.empty() && exchanges_ > 0 ? Watch::idle : Watch::head; break;
-            case Phase::body: wanted = Watch::body; break;
-            case Phase::lingering: wanted = Watch::linger; break;
+            case Phase::handshake:
+                wanted = Watch::head;
+                break;
+            case Phase::head:
+                wanted = in_.empty() && exchanges_ > 0 ? Watch::idle : Watch::head;
+                break;
+            case Phase::body:
+                wanted = Watch::body;
+                break;
+            case Phase::lingering:
+                wanted = Watch::linger;
+                break;
             case Phase::handler:
             case Phase::flushing:
-            case Phase::closed: break;
+            case Phase::closed:
+                break;
         }
     }
     if (edge_.stopping && phase_ == Phase::head && in_.empty()) wanted = Watch::stop;
     // These begin anew with every answer and every byte taken; the others limit the whole of something.
-    const bool restart = active_ && (wanted == Watch::idle || wanted == Watch::write || wanted == Watch::head);
+    const bool restart =
+        active_ && (wanted == Watch::idle || wanted == Watch::write || wanted == Watch::head);
     active_ = false;
     if (wanted != WatchHook::kind || restart) edge_.deadlines.watch(*this, wanted);
 }
@@ -208,7 +228,8 @@ void Connection::on_expired(Watch kind) {
         case Watch::head:
             if (phase_ == Phase::head && !in_.empty())
                 refuse({408, "The request did not arrive in time. Send it at once."});
-            else close_now();
+            else
+                close_now();
             break;
         case Watch::body:
             if (window_bytes_ < body_window_seconds * edge_.limits.min_body_rate) {
@@ -216,11 +237,15 @@ void Connection::on_expired(Watch kind) {
             }
             window_bytes_ = 0;
             break;
-        case Watch::write: gone(); break;
+        case Watch::write:
+            gone();
+            break;
         case Watch::none:
         case Watch::idle:
         case Watch::linger:
-        case Watch::stop: close_now(); break;
+        case Watch::stop:
+            close_now();
+            break;
     }
     advance();
 }

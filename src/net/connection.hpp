@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// One client connection and, one at a time, its exchanges: reads and checks a request, hands it to the handler, sends
-// the answer, begins again. Everything it needs for a request lives as long as the connection: nothing is allocated per
-// request. Deleted by the server after retire(), never in the middle of a call.
+// One client connection and, one at a time, its exchanges: reads and checks a request, hands it to the
+// handler, sends the answer, begins again. Everything it needs for a request lives as long as the connection:
+// nothing is allocated per request. Deleted by the server after retire(), never in the middle of a call.
 
 #include "net/buffer.hpp"
 #include "net/chunk_decoder.hpp"
@@ -22,7 +22,10 @@
 
 namespace hks::net {
 
-class Connection final : public HttpExchange, public PollTarget, public WatchHook, public boost::intrusive::list_base_hook<> {
+class Connection final : public HttpExchange,
+                         public PollTarget,
+                         public WatchHook,
+                         public boost::intrusive::list_base_hook<> {
   public:
     Connection(Edge& edge, int fd, SslPtr ssl, std::string_view remote_address);
     ~Connection();
@@ -89,34 +92,34 @@ class Connection final : public HttpExchange, public PollTarget, public WatchHoo
     Transport transport_;
     RequestParser parser_;
     HttpRequest request_;
-    Buffer in_;           ///< raw bytes: the current message from its first byte on, and what is pipelined behind it
-    Buffer head_copy_;    ///< the head, when the body did not arrive with it
+    Buffer in_;  ///< raw bytes: the current message from its first byte on, and what is pipelined behind it
+    Buffer head_copy_;  ///< the head, when the body did not arrive with it
     Buffer body_;
-    Buffer out_;          ///< what the socket has not taken yet
+    Buffer out_;  ///< what the socket has not taken yet
     ChunkDecoder chunks_;
     size_t body_limit_ = 0;
-    size_t message_bytes_ = 0;     ///< of in_, to be consumed when the exchange ends
-    size_t window_bytes_ = 0;      ///< of a body, since its rate was last looked at
+    size_t message_bytes_ = 0;  ///< of in_, to be consumed when the exchange ends
+    size_t window_bytes_ = 0;   ///< of a body, since its rate was last looked at
     size_t linger_left_ = 0;
     std::function<void()> on_drained_;
     std::function<void()> on_closed_;
     std::string remote_address_;
-    uint32_t exchanges_ = 0;       ///< begun on this connection
+    uint32_t exchanges_ = 0;  ///< begun on this connection
     Phase phase_ = Phase::head;
-    bool readable_ = false;        ///< the socket may have bytes for us
-    bool peer_closed_ = false;     ///< the client has closed its side
-    bool owed_ = false;            ///< the handler has the exchange and has not ended it
+    bool readable_ = false;     ///< the socket may have bytes for us
+    bool peer_closed_ = false;  ///< the client has closed its side
+    bool owed_ = false;         ///< the handler has the exchange and has not ended it
     bool advancing_ = false;
     bool retired_ = false;
     bool in_turn_list_ = false;
     bool body_outstanding_ = false;
-    bool close_after_ = false;     ///< this exchange is the last one
-    bool linger_ = false;          ///< and there may be bytes of the client that nobody will read
+    bool close_after_ = false;  ///< this exchange is the last one
+    bool linger_ = false;       ///< and there may be bytes of the client that nobody will read
     bool streaming_ = false;
     bool chunked_answer_ = false;
-    bool body_hidden_ = false;     ///< HEAD, 204, 304: the body of the answer is not sent
+    bool body_hidden_ = false;  ///< HEAD, 204, 304: the body of the answer is not sent
     bool drained_owed_ = false;
-    bool active_ = false;          ///< something happened: the idle deadline starts again
+    bool active_ = false;  ///< something happened: the idle deadline starts again
 };
 
 }  // namespace hks::net

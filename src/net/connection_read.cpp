@@ -14,7 +14,8 @@ constexpr size_t first_body_buffer = 64 * 1024;
 
 }  // namespace
 
-/// One read into the buffer's room. False: there is nothing to go on with (nothing came, or the connection is over).
+/// One read into the buffer's room. False: there is nothing to go on with (nothing came, or the connection is
+/// over).
 bool Connection::receive(Buffer& buffer, size_t most) {
     if (!readable_) return false;
     const size_t room = std::min(buffer.room_size(), most);
@@ -29,8 +30,8 @@ bool Connection::receive(Buffer& buffer, size_t most) {
     }
     buffer.commit(result.bytes);
     edge_.metrics.received_bytes.add(result.bytes);
-    // Edge-triggered: a short read has emptied the socket and the next byte raises an event. Only the end of the
-    // stream may have been announced already.
+    // Edge-triggered: a short read has emptied the socket and the next byte raises an event. Only the end of
+    // the stream may have been announced already.
     if (result.bytes < room && transport_.short_read_means_drained()) readable_ = peer_closed_;
     return true;
 }
@@ -38,9 +39,13 @@ bool Connection::receive(Buffer& buffer, size_t most) {
 bool Connection::read_head() {
     if (!in_.empty()) {
         switch (parser_.parse(in_.data(), in_.size())) {
-            case RequestParser::Status::done: return start_exchange();
-            case RequestParser::Status::refused: refuse(parser_.refusal()); return true;
-            case RequestParser::Status::need_more: break;
+            case RequestParser::Status::done:
+                return start_exchange();
+            case RequestParser::Status::refused:
+                refuse(parser_.refusal());
+                return true;
+            case RequestParser::Status::need_more:
+                break;
         }
     } else if (edge_.stopping && exchanges_ > 0 && !readable_) {
         close_now();

@@ -2,18 +2,19 @@
 // Bytes out: answers to the socket.
 #include "net/connection.hpp"
 
-#include <sys/socket.h>
-
 #include <array>
+#include <sys/socket.h>
 
 namespace hks::net {
 
 namespace {
 
-constexpr size_t copied_body = 16 * 1024;    ///< a longer body is gathered, not copied
+constexpr size_t copied_body = 16 * 1024;  ///< a longer body is gathered, not copied
 constexpr size_t flush_at_once = 64 * 1024;
 
-iovec part_of(std::string_view bytes) { return {const_cast<char*>(bytes.data()), bytes.size()}; }
+iovec part_of(std::string_view bytes) {
+    return {const_cast<char*>(bytes.data()), bytes.size()};
+}
 
 }  // namespace
 
@@ -28,8 +29,10 @@ void Connection::append_persistence(Buffer& out) {
     // An answer before the body was read: the rest of it is not a next request.
     if (body_outstanding_) close_after_ = linger_ = true;
     if (edge_.stopping) close_after_ = true;
-    if (close_after_) out.append("Connection: close\r\n");
-    else if (!head.http11) out.append("Connection: keep-alive\r\n");
+    if (close_after_)
+        out.append("Connection: close\r\n");
+    else if (!head.http11)
+        out.append("Connection: keep-alive\r\n");
 }
 
 void Connection::respond(int status, std::string_view headers, std::string_view body) {
@@ -178,8 +181,9 @@ void Connection::refuse(const Refusal& refusal) {
     on_drained_ = nullptr;
     edge_.metrics.refused(refusal.status);
     if (edge_.logger.enabled(telemetry::Level::debug))
-        edge_.logger.debug("request refused",
-                           {{"status", refusal.status}, {"client", remote_address_}, {"reason", refusal.message}});
+        edge_.logger.debug(
+            "request refused",
+            {{"status", refusal.status}, {"client", remote_address_}, {"reason", refusal.message}});
     const std::string body = edge_.handler.error_body(to_error(refusal));
     Buffer& answer = edge_.scratch;
     answer.clear();

@@ -68,7 +68,8 @@ void Deadlines::on_timer() {
             unlink(hook);
             on_expired_(hook, kind);
         }
-        if (list.next != &list && (nearest == 0 || list.next->deadline_ms < nearest)) nearest = list.next->deadline_ms;
+        if (list.next != &list && (nearest == 0 || list.next->deadline_ms < nearest))
+            nearest = list.next->deadline_ms;
     }
     if (nearest != 0 && !stopped_) arm(nearest);
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// All time limits of a server with one timer. A kind of limit has one duration, so its list is in the order of its
-// deadlines and starting a watch is a push at the end. The timer runs only while something is watched, for the nearest
-// deadline, rounded up to a quarter of a second. Loop thread.
+// All time limits of a server with one timer. A kind of limit has one duration, so its list is in the order
+// of its deadlines and starting a watch is a push at the end. The timer runs only while something is watched,
+// for the nearest deadline, rounded up to a quarter of a second. Loop thread.
 
 #include <boost/asio/steady_timer.hpp>
 

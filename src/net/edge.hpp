@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// What all connections of one server share. Owned by HttpServer::Impl, outlives every connection. Loop thread.
+// What all connections of one server share. Owned by HttpServer::Impl, outlives every connection. Loop
+// thread.
 
 #include "net/answer_head.hpp"
 #include "net/buffer.hpp"
@@ -31,7 +32,8 @@ class EdgeMetrics {
     std::map<int, telemetry::Counter*> refused_;
 };
 
-/// Big buffers go from connection to connection, so that an idle one holds none and a busy one allocates none.
+/// Big buffers go from connection to connection, so that an idle one holds none and a busy one allocates
+/// none.
 class SpareBuffers {
   public:
     void lend(Buffer& to);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <hks/net/http_client.hpp>
-
 #include "net/characters.hpp"
 #include "net/client_stream.hpp"
+
+#include <hks/net/http_client.hpp>
 
 #include <boost/beast/core/buffers_range.hpp>
 #include <boost/beast/http/parser.hpp>
@@ -51,19 +51,20 @@ constexpr size_t max_response_head = 64 * 1024;
 constexpr size_t read_bytes = 64 * 1024;
 
 Error nonsense(const std::string& reason) {
-    return Error{Errc::provider_error,
-                 "The answer of the server cannot be read (" + reason + "). Check that the address is that of an hks server."};
+    return Error{Errc::provider_error, "The answer of the server cannot be read (" + reason +
+                                           "). Check that the address is that of an hks server."};
 }
 
 Result<std::string> serialise_head(const ClientRequest& request, const Url& url) {
     const auto wrong = [](const std::string& what) {
-        return Error{Errc::validation_error, what + " cannot be sent. Take out the line breaks and special characters."};
+        return Error{Errc::validation_error,
+                     what + " cannot be sent. Take out the line breaks and special characters."};
     };
     if (request.method.empty() || !all_of_class(request.method, class_token)) return wrong("This method");
     const bool ipv6 = url.host.find(':') != std::string::npos;
     const bool default_port = url.port == (url.scheme == "https" ? 443 : 80);
-    std::string head = request.method + ' ' + url.target + " HTTP/1.1\r\nHost: " +
-                       (ipv6 ? '[' + url.host + ']' : url.host) +
+    std::string head = request.method + ' ' + url.target +
+                       " HTTP/1.1\r\nHost: " + (ipv6 ? '[' + url.host + ']' : url.host) +
                        (default_port ? "" : ':' + std::to_string(url.port)) + "\r\nConnection: close\r\n";
     bool agent = false, accept = false;
     for (const auto& [name, value] : request.headers) {
@@ -75,7 +76,8 @@ Result<std::string> serialise_head(const ClientRequest& request, const Url& url)
     }
     if (!agent) head += "User-Agent: hks\r\n";
     if (!accept) head += "Accept: */*\r\n";
-    if (!request.body.empty() || request.method == "POST" || request.method == "PUT" || request.method == "PATCH")
+    if (!request.body.empty() || request.method == "POST" || request.method == "PUT" ||
+        request.method == "PATCH")
         head += "Content-Length: " + std::to_string(request.body.size()) + "\r\n";
     return head + "\r\n";
 }
@@ -126,8 +128,10 @@ class AnswerReader {
         parser_->skip(request_.method == "HEAD");
         parser_->get().body() = [this](std::string_view piece) {
             const bool success = parser_->get().result_int() / 100 == 2;
-            if (reader_ == nullptr || !success) body_ += piece;
-            else ended_ = !(*reader_)(piece);
+            if (reader_ == nullptr || !success)
+                body_ += piece;
+            else
+                ended_ = !(*reader_)(piece);
             return !ended_;
         };
     }
@@ -164,7 +168,8 @@ Result<ClientResponse> exchange(const ClientRequest& request, const BodyReader* 
     if (!head) return head.error();
     auto stream = ClientStream::connect(*url, request.connect_timeout);
     if (!stream) return stream.error();
-    // A server that refuses early answers before it has read everything: its answer says more than the failed write.
+    // A server that refuses early answers before it has read everything: its answer says more than the failed
+    // write.
     auto written = (*stream)->write_all(*head, request.timeout);
     if (written) written = (*stream)->write_all(request.body, request.timeout);
     auto response = AnswerReader(**stream, request, reader).read();
@@ -182,7 +187,9 @@ std::string ClientResponse::header(const std::string& name) const {
     return {};
 }
 
-Result<ClientResponse> http_request(const ClientRequest& request) { return exchange(request, nullptr); }
+Result<ClientResponse> http_request(const ClientRequest& request) {
+    return exchange(request, nullptr);
+}
 
 Result<ClientResponse> http_stream(const ClientRequest& request, const BodyReader& reader) {
     return exchange(request, &reader);

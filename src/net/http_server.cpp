@@ -1,25 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <hks/net/http_server.hpp>
-
 #include "net/connection.hpp"
 #include "net/listener.hpp"
 #include "net/tls_context.hpp"
 
+#include <hks/net/http_server.hpp>
+
 #include <boost/asio/post.hpp>
 #include <boost/intrusive/list.hpp>
 
+#include <csignal>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include <csignal>
 
 namespace hks::net {
 
 namespace {
 
 constexpr milliseconds linger_time{1'000};
-constexpr milliseconds stop_grace{500};       ///< for a connection that came in the moment of the stop
+constexpr milliseconds stop_grace{500};  ///< for a connection that came in the moment of the stop
 constexpr milliseconds body_window{5'000};
 
 }  // namespace
@@ -32,8 +31,8 @@ std::string_view HttpRequest::header(std::string_view name) const {
 
 class HttpServer::Impl final : public Edge, public std::enable_shared_from_this<Impl> {
   public:
-    Impl(boost::asio::io_context& loop, HttpServerOptions options, HttpHandler& handler, telemetry::Logger& logger,
-         telemetry::MetricsRegistry& metrics)
+    Impl(boost::asio::io_context& loop, HttpServerOptions options, HttpHandler& handler,
+         telemetry::Logger& logger, telemetry::MetricsRegistry& metrics)
         : Edge(loop, options_.limits, handler, logger, metrics,
                [](WatchHook& hook, Watch kind) { static_cast<Connection&>(hook).on_expired(kind); }),
           loop_(loop),
@@ -120,7 +119,8 @@ void HttpServer::Impl::on_accepted(int fd, const std::string& remote_address) {
 void HttpServer::Impl::turn_away(int fd) {
     metrics.refused(503);
     if (!tls_) {
-        const std::string body = handler.error_body(to_error({503, "There are too many connections. Try again soon."}));
+        const std::string body =
+            handler.error_body(to_error({503, "There are too many connections. Try again soon."}));
         const std::string answer =
             "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 1\r\n"
             "Connection: close\r\nContent-Length: " +
@@ -214,9 +214,17 @@ HttpServer::~HttpServer() {
     boost::asio::post(impl_->loop(), [keep = impl_] {});
 }
 
-Result<void> HttpServer::start() { return impl_->start(); }
-void HttpServer::stop(std::function<void()> done) { impl_->stop(std::move(done)); }
-uint16_t HttpServer::local_port() const { return impl_->local_port(); }
-size_t HttpServer::open_connections() const { return impl_->open_connections(); }
+Result<void> HttpServer::start() {
+    return impl_->start();
+}
+void HttpServer::stop(std::function<void()> done) {
+    impl_->stop(std::move(done));
+}
+uint16_t HttpServer::local_port() const {
+    return impl_->local_port();
+}
+size_t HttpServer::open_connections() const {
+    return impl_->open_connections();
+}
 
 }  // namespace hks::net

@@ -2,17 +2,16 @@
 #include "net/listener.hpp"
 
 #include <arpa/inet.h>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
 #include <fcntl.h>
+#include <memory>
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include <cerrno>
-#include <chrono>
-#include <cstring>
-#include <memory>
 
 namespace hks::net {
 
@@ -31,13 +30,17 @@ std::string to_text(const sockaddr_storage& address) {
         ::inet_ntop(AF_INET, &reinterpret_cast<const sockaddr_in&>(address).sin_addr, text, sizeof text);
     } else if (address.ss_family == AF_INET6) {
         const in6_addr& ip = reinterpret_cast<const sockaddr_in6&>(address).sin6_addr;
-        if (IN6_IS_ADDR_V4MAPPED(&ip)) ::inet_ntop(AF_INET, ip.s6_addr + 12, text, sizeof text);
-        else ::inet_ntop(AF_INET6, &ip, text, sizeof text);
+        if (IN6_IS_ADDR_V4MAPPED(&ip))
+            ::inet_ntop(AF_INET, ip.s6_addr + 12, text, sizeof text);
+        else
+            ::inet_ntop(AF_INET6, &ip, text, sizeof text);
     }
     return text;
 }
 
-int open_reserve() { return ::open("/dev/null", O_RDONLY | O_CLOEXEC); }
+int open_reserve() {
+    return ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
 
 uint16_t port_of(int fd) {
     sockaddr_storage address{};
@@ -49,7 +52,8 @@ uint16_t port_of(int fd) {
 
 }  // namespace
 
-Listener::Listener(boost::asio::io_context& loop, Poller& poller, telemetry::Logger& logger, OnAccepted on_accepted)
+Listener::Listener(boost::asio::io_context& loop, Poller& poller, telemetry::Logger& logger,
+                   OnAccepted on_accepted)
     : poller_(poller), logger_(logger), on_accepted_(std::move(on_accepted)), rest_(loop) {}
 
 Listener::~Listener() {
@@ -63,9 +67,11 @@ Result<void> Listener::start(const std::string& address, uint16_t port, int back
     hints.ai_socktype = SOCK_STREAM;
     hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
     addrinfo* found = nullptr;
-    if (const int code = ::getaddrinfo(address.c_str(), std::to_string(port).c_str(), &hints, &found); code != 0)
+    if (const int code = ::getaddrinfo(address.c_str(), std::to_string(port).c_str(), &hints, &found);
+        code != 0)
         return Error{Errc::validation_error, "The address " + address + " cannot be listened on (" +
-                                                 ::gai_strerror(code) + "). Give an address of this machine."};
+                                                 ::gai_strerror(code) +
+                                                 "). Give an address of this machine."};
     const std::unique_ptr<addrinfo, AddressFree> list(found);
     fd_ = ::socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     const int on = 1;
@@ -79,9 +85,11 @@ Result<void> Listener::start(const std::string& address, uint16_t port, int back
         const int reason = errno;
         if (fd_ >= 0) ::close(fd_);
         fd_ = -1;
-        const char* advice = reason == EADDRINUSE ? "). Stop the program that uses it, or choose another port."
-                                                  : "). Choose another address or port.";
-        return Error{Errc::unavailable, "Listening on " + where + " failed (" + std::strerror(reason) + advice};
+        const char* advice = reason == EADDRINUSE
+                                 ? "). Stop the program that uses it, or choose another port."
+                                 : "). Choose another address or port.";
+        return Error{Errc::unavailable,
+                     "Listening on " + where + " failed (" + std::strerror(reason) + advice};
     }
     port_ = port_of(fd_);
     reserve_ = open_reserve();
@@ -91,7 +99,8 @@ Result<void> Listener::start(const std::string& address, uint16_t port, int back
 void Listener::stop() {
     rest_.cancel();
     if (fd_ < 0) return;
-    while (accept_one()) {}
+    while (accept_one()) {
+    }
     ::close(fd_);
     fd_ = -1;
 }
@@ -104,7 +113,8 @@ void Listener::on_poll(uint32_t) {
 bool Listener::accept_one() {
     sockaddr_storage address{};
     socklen_t size = sizeof address;
-    const int client = ::accept4(fd_, reinterpret_cast<sockaddr*>(&address), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    const int client =
+        ::accept4(fd_, reinterpret_cast<sockaddr*>(&address), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (client >= 0) {
         complained_ = false;
         on_accepted_(client, to_text(address));

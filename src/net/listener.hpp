@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// The listening socket. A failing accept neither ends nor spins the server: out of descriptors, it answers one client
-// with the reserve descriptor's help by closing it, and rests for 100 ms. Loop thread.
+// The listening socket. A failing accept neither ends nor spins the server: out of descriptors, it answers
+// one client with the reserve descriptor's help by closing it, and rests for 100 ms. Loop thread.
 
 #include "net/poller.hpp"
 
@@ -20,7 +20,8 @@ class Listener final : public PollTarget {
     /// `on_accepted` owns the descriptor.
     using OnAccepted = std::function<void(int fd, const std::string& remote_address)>;
 
-    Listener(boost::asio::io_context& loop, Poller& poller, telemetry::Logger& logger, OnAccepted on_accepted);
+    Listener(boost::asio::io_context& loop, Poller& poller, telemetry::Logger& logger,
+             OnAccepted on_accepted);
     ~Listener();
     Listener(const Listener&) = delete;
     Listener& operator=(const Listener&) = delete;

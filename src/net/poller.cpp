@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "net/poller.hpp"
 
-#include <sys/epoll.h>
-#include <unistd.h>
-
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <sys/epoll.h>
+#include <unistd.h>
 
 namespace hks::net {
 
@@ -30,7 +29,8 @@ Result<void> Poller::start() {
     set_.assign(fd, error);
     if (error) {
         ::close(fd);
-        return Error{Errc::internal, "The epoll set cannot join the loop: " + error.message() + ". Restart the server."};
+        return Error{Errc::internal,
+                     "The epoll set cannot join the loop: " + error.message() + ". Restart the server."};
     }
     wait();
     return {};

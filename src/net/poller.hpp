@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// An epoll set of our own inside an asio loop. Connections are registered once, edge-triggered, for both directions and
-// for the peer's end of stream; after that a request costs no epoll_ctl and no speculative read, and one turn of the
-// loop hands out all events there are. asio sees a single descriptor. Loop thread; stop() ends it for good.
+// An epoll set of our own inside an asio loop. Connections are registered once, edge-triggered, for both
+// directions and for the peer's end of stream; after that a request costs no epoll_ctl and no speculative
+// read, and one turn of the loop hands out all events there are. asio sees a single descriptor. Loop thread;
+// stop() ends it for good.
 
 #include <hks/core/error.hpp>
 
@@ -17,8 +18,8 @@ namespace hks::net {
 
 class PollTarget {
   public:
-    /// `events` are EPOLL… bits. The target may deregister itself and others, but must stay alive until the end of
-    /// the turn (see the poller's on_turn_end).
+    /// `events` are EPOLL… bits. The target may deregister itself and others, but must stay alive until the
+    /// end of the turn (see the poller's on_turn_end).
     virtual void on_poll(uint32_t events) = 0;
 
   protected:

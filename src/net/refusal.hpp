@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Why the edge itself says no to a message: the status and one sentence that says what the sender has to change.
+// Why the edge itself says no to a message: the status and one sentence that says what the sender has to
+// change.
 
 #include <hks/core/error.hpp>
 

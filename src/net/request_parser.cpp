@@ -34,8 +34,8 @@ size_t find_value_end(const char* data, size_t size) {
     for (; i + 16 <= size; i += 16) {
         const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(data + i));
         // min(v, 0x1f) == v: unsigned v <= 0x1f.
-        const __m128i control = _mm_andnot_si128(_mm_cmpeq_epi8(v, tab),
-                                                 _mm_cmpeq_epi8(_mm_min_epu8(v, last_control), v));
+        const __m128i control =
+            _mm_andnot_si128(_mm_cmpeq_epi8(v, tab), _mm_cmpeq_epi8(_mm_min_epu8(v, last_control), v));
         const int bad = _mm_movemask_epi8(_mm_or_si128(control, _mm_cmpeq_epi8(v, del)));
         if (bad != 0) return i + static_cast<size_t>(__builtin_ctz(static_cast<unsigned>(bad)));
     }
@@ -71,8 +71,8 @@ void RequestParser::relocate(uintptr_t from, size_t size, const char* to) {
         const auto offset = reinterpret_cast<uintptr_t>(view.data()) - from;
         if (view.data() != nullptr && offset <= size) view = {to + offset, view.size()};
     };
-    for (auto* view : {&head_.method, &head_.target, &head_.raw_path, &head_.path, &head_.query, &head_.host, &name_,
-                       &version_})
+    for (auto* view : {&head_.method, &head_.target, &head_.raw_path, &head_.path, &head_.query, &head_.host,
+                       &name_, &version_})
         move(*view);
     for (Header& header : head_.headers) {
         move(header.name);
@@ -90,13 +90,16 @@ RequestParser::Status RequestParser::parse(char* data, size_t size) {
     char* p = data + position_;
     char* const end = data + size;
     while (state_ < State::done) {
-        // No byte of the line or of the fields lies at or behind its limit, whether it has arrived already or not.
+        // No byte of the line or of the fields lies at or behind its limit, whether it has arrived already or
+        // not.
         const bool in_line = state_ <= State::line_lf;
-        char* const limit =
-            in_line ? data + message_begin_ + limits_.request_line : data + fields_begin_ + limits_.header_bytes;
+        char* const limit = in_line ? data + message_begin_ + limits_.request_line
+                                    : data + fields_begin_ + limits_.header_bytes;
         if (p == limit) {
-            if (in_line) refuse(414, "The request line is too long. Shorten the URL, or send the data as a body.");
-            else refuse(431, "The header fields are too large. Send fewer or shorter ones.");
+            if (in_line)
+                refuse(414, "The request line is too long. Shorten the URL, or send the data as a body.");
+            else
+                refuse(431, "The header fields are too large. Send fewer or shorter ones.");
             break;
         }
         if (p == end) break;
@@ -110,39 +113,57 @@ RequestParser::Status RequestParser::parse(char* data, size_t size) {
 /// One token, or as much of it as lies before `end`. There is at least one byte.
 void RequestParser::step(char* data, char*& p, char* end) {
     switch (state_) {
-        case State::start: scan_start(p); break;
+        case State::start:
+            scan_start(p);
+            break;
         case State::start_lf:
             expect_lf(p, State::method);
             message_begin_ = mark_ = static_cast<size_t>(p - data);
             break;
-        case State::method: scan_method(data, p, end); break;
-        case State::target: scan_target(data, p, end); break;
-        case State::version: scan_version(data, p, end); break;
+        case State::method:
+            scan_method(data, p, end);
+            break;
+        case State::target:
+            scan_target(data, p, end);
+            break;
+        case State::version:
+            scan_version(data, p, end);
+            break;
         case State::line_lf:
             expect_lf(p, State::field_start);
             fields_begin_ = static_cast<size_t>(p - data);
             break;
-        case State::field_start: scan_field_start(data, p); break;
-        case State::name: scan_name(data, p, end); break;
+        case State::field_start:
+            scan_field_start(data, p);
+            break;
+        case State::name:
+            scan_name(data, p, end);
+            break;
         case State::value_start:
             while (p != end && (*p == ' ' || *p == '\t')) ++p;
             if (p == end) break;
             mark_ = static_cast<size_t>(p - data);
             state_ = State::value;
             break;
-        case State::value: scan_value(data, p, end); break;
-        case State::value_lf: expect_lf(p, State::field_start); break;
+        case State::value:
+            scan_value(data, p, end);
+            break;
+        case State::value_lf:
+            expect_lf(p, State::field_start);
+            break;
         case State::end_lf:
             expect_lf(p, State::done);
             if (state_ == State::done) finish_head();
             break;
         case State::done:
-        case State::refused: break;
+        case State::refused:
+            break;
     }
 }
 
 void RequestParser::expect_lf(char*& p, State next) {
-    if (*p != '\n') return refuse(400, "A line of the head has a carriage return inside. End lines with CR LF.");
+    if (*p != '\n')
+        return refuse(400, "A line of the head has a carriage return inside. End lines with CR LF.");
     ++p;
     state_ = next;
 }
@@ -216,7 +237,8 @@ void RequestParser::scan_name(char* data, char*& p, char* end) {
     seen_.underscore |= underscore;
     if (p >= end) return;
     if (*p != ':' || p == data + mark_)
-        return refuse(400, "A header field is malformed. Write it as 'Name: value', without a space before the colon.");
+        return refuse(
+            400, "A header field is malformed. Write it as 'Name: value', without a space before the colon.");
     name_ = {data + mark_, static_cast<size_t>(p - data) - mark_};
     ++p;
     state_ = State::value_start;
@@ -226,7 +248,9 @@ void RequestParser::scan_value(char* data, char*& p, char* end) {
     p += find_value_end(p, static_cast<size_t>(end - p));
     if (p >= end) return;
     if (*p != '\r')
-        return refuse(400, "A header field has a control character or a bare line feed in its value. End lines with CR LF.");
+        return refuse(
+            400,
+            "A header field has a control character or a bare line feed in its value. End lines with CR LF.");
     state_ = State::value_lf;
     char* value_end = p++;
     char* const begin = data + mark_;

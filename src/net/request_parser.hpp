@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Sans-IO parser of request heads: strict RFC 9110/9112, incremental byte by byte, in place. The caller owns the bytes
-// and gives the same, longer prefix again; names are lower-cased where they lie and everything handed out is a view.
-// The same bytes give the same answer however they were split. Framing is decided here too: what cannot be read in
-// exactly one way is refused.
+// Sans-IO parser of request heads: strict RFC 9110/9112, incremental byte by byte, in place. The caller owns
+// the bytes and gives the same, longer prefix again; names are lower-cased where they lie and everything
+// handed out is a view. The same bytes give the same answer however they were split. Framing is decided here
+// too: what cannot be read in exactly one way is refused.
 
 #include "net/refusal.hpp"
 
@@ -53,7 +53,19 @@ class RequestParser {
 
   private:
     enum class State : uint8_t {
-        start, start_lf, method, target, version, line_lf, field_start, name, value_start, value, value_lf, end_lf, done,
+        start,
+        start_lf,
+        method,
+        target,
+        version,
+        line_lf,
+        field_start,
+        name,
+        value_start,
+        value,
+        value_lf,
+        end_lf,
+        done,
         refused
     };
     struct Seen {
@@ -84,9 +96,9 @@ class RequestParser {
     State state_ = State::start;
     Seen seen_;
     uint32_t fields_ = 0;
-    size_t position_ = 0;      ///< bytes looked at
-    size_t message_begin_ = 0; ///< after an ignored empty line
-    size_t mark_ = 0;          ///< where the current token began
+    size_t position_ = 0;       ///< bytes looked at
+    size_t message_begin_ = 0;  ///< after an ignored empty line
+    size_t mark_ = 0;           ///< where the current token began
     size_t fields_begin_ = 0;
     std::string_view name_;
     std::string_view version_;

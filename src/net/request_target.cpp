@@ -7,8 +7,10 @@ namespace hks::net {
 
 namespace {
 
-constexpr Refusal bad_target{400, "The request target is neither a path nor a whole URL. Send it as /path?query."};
-constexpr Refusal bad_escape{400, "The path has a broken %-escape. Write two hexadecimal digits after every %."};
+constexpr Refusal bad_target{400,
+                             "The request target is neither a path nor a whole URL. Send it as /path?query."};
+constexpr Refusal bad_escape{400,
+                             "The path has a broken %-escape. Write two hexadecimal digits after every %."};
 constexpr Refusal bad_character{400, "The path has an escaped control character. Leave it out."};
 constexpr Refusal above_root{400, "The path leads above the root. Take out the extra '..' segments."};
 
@@ -25,8 +27,10 @@ bool is_valid_port(std::string_view text) {
 bool is_valid_ipv6(std::string_view text) {
     size_t colons = 0;
     for (char c : text) {
-        if (c == ':') ++colons;
-        else if (!is_class(c, class_hex) && c != '.') return false;
+        if (c == ':')
+            ++colons;
+        else if (!is_class(c, class_hex) && c != '.')
+            return false;
     }
     return colons >= 2 && text.size() <= 45;
 }
@@ -92,7 +96,8 @@ Refusal split_target(std::string_view target, bool is_options, TargetParts& part
         const size_t scheme_end = rest.find("://");
         if (scheme_end == std::string_view::npos) return bad_target;
         const std::string_view scheme = rest.substr(0, scheme_end);
-        if (!equals_ignoring_case(scheme, "http") && !equals_ignoring_case(scheme, "https")) return bad_target;
+        if (!equals_ignoring_case(scheme, "http") && !equals_ignoring_case(scheme, "https"))
+            return bad_target;
         rest.remove_prefix(scheme_end + 3);
         const size_t authority_end = std::min(rest.find_first_of("/?"), rest.size());
         parts.authority = rest.substr(0, authority_end);

@@ -12,7 +12,8 @@ namespace {
 
 Error tls_error(const std::string& what, const std::string& file) {
     char reason[256] = "unknown reason";
-    if (const unsigned long code = ERR_get_error(); code != 0) ERR_error_string_n(code, reason, sizeof reason);
+    if (const unsigned long code = ERR_get_error(); code != 0)
+        ERR_error_string_n(code, reason, sizeof reason);
     ERR_clear_error();
     return Error{Errc::validation_error, "The " + what + " " + file + " cannot be used (" + reason +
                                              "). Give readable PEM files of a certificate and its key."};
@@ -23,7 +24,8 @@ int select_protocol(SSL*, const unsigned char** out, unsigned char* out_length, 
                     unsigned int in_length, void*) {
     static constexpr unsigned char wanted[] = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
     unsigned char* selected = nullptr;
-    if (SSL_select_next_proto(&selected, out_length, wanted, sizeof wanted, in, in_length) != OPENSSL_NPN_NEGOTIATED)
+    if (SSL_select_next_proto(&selected, out_length, wanted, sizeof wanted, in, in_length) !=
+        OPENSSL_NPN_NEGOTIATED)
         return SSL_TLSEXT_ERR_ALERT_FATAL;
     *out = selected;
     return SSL_TLSEXT_ERR_OK;
@@ -38,8 +40,8 @@ Result<std::unique_ptr<TlsContext>> TlsContext::load(const TlsFiles& files) {
     SSL_CTX* context = result->context_.get();
     if (context == nullptr) return tls_error("certificate", files.certificate);
     SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
-    SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE |
-                                     SSL_OP_IGNORE_UNEXPECTED_EOF);
+    SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+                                     SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_IGNORE_UNEXPECTED_EOF);
     SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                                   SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_alpn_select_cb(context, select_protocol, nullptr);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Certificate, key and protocol settings of a TLS listener: TLS 1.2 or newer, ALPN http/1.1. Made once, loop thread.
+// Certificate, key and protocol settings of a TLS listener: TLS 1.2 or newer, ALPN http/1.1. Made once, loop
+// thread.
 
 #include "net/transport.hpp"
 

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "net/transport.hpp"
 
+#include <climits>
 #include <openssl/err.h>
-
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <climits>
+#include <sys/socket.h>
+#include <unistd.h>
 
 namespace hks::net {
 

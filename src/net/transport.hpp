@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Bytes of one accepted connection: plain (recv and sendmsg on the socket) or TLS (OpenSSL on the same socket). Never
-// blocks. Owns the descriptor. Loop thread.
+// Bytes of one accepted connection: plain (recv and sendmsg on the socket) or TLS (OpenSSL on the same
+// socket). Never blocks. Owns the descriptor. Loop thread.
 
 #include <openssl/ssl.h>
-#include <sys/uio.h>
 
 #include <cstddef>
 #include <memory>
 #include <span>
+#include <sys/uio.h>
 
 namespace hks::net {
 

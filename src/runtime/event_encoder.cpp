@@ -161,99 +161,95 @@ void write_tree(MarshalWriter& writer, const nlohmann::json& value) {
 }
 
 void write_authorizer(JsonWriter& writer, std::string_view json) {
-    if (json.empty()) return writer.empty_map();
+    if (json.empty()) return writer.null();
     writer.sink().put(json);
 }
 
 void write_authorizer(MarshalWriter& writer, std::string_view json) {
-    if (json.empty()) return writer.empty_map();
+    if (json.empty()) return writer.null();
     auto const tree = parse_json(json);
-    if (!tree) return writer.empty_map();
+    if (!tree) return writer.null();
     write_tree(writer, *tree);
+}
+
+/// Two elements: the map of single values and the map of lists; null for what the worker can make from the
+/// other one, or out of nothing.
+template <class Writer, Repeated repeated, Fallback fallback>
+void write_maps(Writer& writer, std::span<const Header> items, bool null_when_empty) {
+    if (items.empty() && null_when_empty) {
+        writer.null();
+        writer.separator();
+        return writer.null();
+    }
+    NameIndex const index(items);
+    write_single<Writer, repeated, fallback>(writer, items, index);
+    writer.separator();
+    if (index.has_repeats()) {
+        write_multi<Writer, fallback>(writer, items, index);
+    } else {
+        writer.null();
+    }
 }
 
 template <class Writer>
 void write_query(Writer& writer, std::string_view query) {
-    if (query.empty()) {
-        writer.template key<"queryStringParameters">();
-        writer.empty_map();
-        writer.template key<"multiValueQueryStringParameters">();
-        writer.empty_map();
-        return;
-    }
+    if (query.empty()) return write_maps<Writer, Repeated::last, Fallback::replace>(writer, {}, true);
     QueryList const list(query);
-    NameIndex const index(list.items());
-    writer.template key<"queryStringParameters">();
-    write_single<Writer, Repeated::last, Fallback::replace>(writer, list.items(), index);
-    writer.template key<"multiValueQueryStringParameters">();
-    write_multi<Writer, Fallback::replace>(writer, list.items(), index);
+    write_maps<Writer, Repeated::last, Fallback::replace>(writer, list.items(), true);
 }
 
 template <class Writer>
-void write_event(Writer& writer, const Call& call) {
+void write_path_parameters(Writer& writer, std::span<const Header> parameters) {
+    if (parameters.empty()) return writer.null();
+    NameIndex const index(parameters);
+    write_single<Writer, Repeated::last, Fallback::replace>(writer, parameters, index);
+}
+
+/// The event array of the ADR: the values of an event in their order. Names cost more than values to write
+/// and read.
+template <class Writer>
+void write_event(Writer& writer, const Call& call, uint32_t timeout_ms) {
     CallRequest const& request = call.request;
-    NameIndex const names(request.headers);
-    writer.begin_map();
-    writer.template key<"httpMethod", true>();
-    writer.text(request.method, Fallback::replace);
-    writer.template key<"path">();
-    writer.text(request.path, Fallback::replace);
-    writer.template key<"headers">();
-    write_single<Writer, Repeated::join, Fallback::latin1>(writer, request.headers, names);
-    writer.template key<"multiValueHeaders">();
-    write_multi<Writer, Fallback::latin1>(writer, request.headers, names);
+    const auto text = [&](std::string_view value, Fallback fallback = Fallback::replace) {
+        writer.text(value, fallback);
+        writer.separator();
+    };
+    writer.begin_array(18);
+    text(request.method);
+    text(request.path);
+    write_maps<Writer, Repeated::join, Fallback::latin1>(writer, request.headers, false);
+    writer.separator();
     write_query(writer, request.query);
-    writer.template key<"pathParameters">();
-    if (request.path_parameters.empty()) {
-        writer.empty_map();
-    } else {
-        NameIndex const index(request.path_parameters);
-        write_single<Writer, Repeated::last, Fallback::replace>(writer, request.path_parameters, index);
-    }
-    writer.template key<"requestContext">();
-    writer.begin_map();
-    writer.template key<"requestId", true>();
-    writer.text(call.id.text(), Fallback::replace);
-    writer.template key<"path">();
-    writer.text(request.original_path, Fallback::replace);
-    writer.template key<"httpMethod">();
-    writer.text(request.method, Fallback::replace);
-    writer.template key<"sourceIp">();
-    writer.text(request.source_ip, Fallback::replace);
-    writer.template key<"protocol">();
-    writer.text(request.protocol, Fallback::replace);
-    writer.template key<"authorizer">();
+    writer.separator();
+    write_path_parameters(writer, request.path_parameters);
+    writer.separator();
+    text(request.original_path);
+    text(request.source_ip);
+    text(request.protocol);
     write_authorizer(writer, request.authorizer);
-    writer.end_map();
-    writer.end_map();
-}
-
-template <class Writer>
-void write_call(std::string& out, const Call& call, uint32_t timeout_ms) {
-    CallRequest const& request = call.request;
-    Writer writer(out);
-    writer.sink().put_literal(std::array<char, frame_header_bytes>{});
-    writer.begin_array(8);
-    write_event(writer, call);
     writer.separator();
-    writer.text(call.id.text(), Fallback::replace);
-    writer.separator();
+    text(call.id.text());
     writer.integer(timeout_ms);
     writer.separator();
     writer.integer(request.attempt);
     writer.separator();
     if (request.traceparent.empty()) {
         writer.null();
+        writer.separator();
     } else {
-        writer.text(request.traceparent, Fallback::latin1);
+        text(request.traceparent, Fallback::latin1);
     }
-    writer.separator();
-    writer.text(request.trigger, Fallback::replace);
-    writer.separator();
-    writer.text(request.trigger_type, Fallback::replace);
-    writer.separator();
+    text(request.trigger);
+    text(request.trigger_type);
     writer.text(request.query, Fallback::latin1);
     writer.end_array();
+}
+
+template <class Writer>
+void write_call(std::string& out, const Call& call, uint32_t timeout_ms) {
+    Writer writer(out);
+    writer.sink().put_literal(std::array<char, frame_header_bytes>{});
+    write_event(writer, call, timeout_ms);
 }
 
 uint8_t body_flags(const CallRequest& request) {

@@ -122,16 +122,6 @@ class Sink {
     char* at_ = page_.data();
 };
 
-/// A string as a template argument.
-template <size_t N>
-struct Name {
-    char text[N];
-    consteval Name(const char (&literal)[N]) {
-        for (size_t i = 0; i < N; ++i) text[i] = literal[i];
-    }
-    static constexpr size_t size = N - 1;
-};
-
 class MarshalWriter {
   public:
     explicit MarshalWriter(std::string& out) : sink_(out) {}
@@ -145,7 +135,6 @@ class MarshalWriter {
     void separator() {}
     void begin_map() { sink_.put('{'); }
     void end_map() { sink_.put('0'); }
-    void empty_map() { sink_.put("{0"); }
     void begin_list(size_t count) {
         sink_.put('[');
         put_u32(static_cast<uint32_t>(count));
@@ -156,19 +145,7 @@ class MarshalWriter {
     void integer(int64_t value);
     void real(double value);
 
-    /// A member's name that is known now; `first`: of its map.
-    template <Name N, bool first = false>
-    void key() {
-        static_assert(N.size < 256);
-        static constexpr auto bytes = [] {
-            std::array<char, N.size + 2> code{};
-            code[0] = 'z';
-            code[1] = static_cast<char>(N.size);
-            for (size_t i = 0; i < N.size; ++i) code[i + 2] = N.text[i];
-            return code;
-        }();
-        sink_.put_literal(bytes);
-    }
+    /// `first`: of its map.
     void key(std::string_view name, bool, Fallback fallback) { text(name, fallback); }
 
     void text(std::string_view value, Fallback fallback) {
@@ -201,7 +178,6 @@ class JsonWriter {
     void separator() { sink_.put(','); }
     void begin_map() { sink_.put('{'); }
     void end_map() { sink_.put('}'); }
-    void empty_map() { sink_.put("{}"); }
     void begin_list(size_t) { sink_.put('['); }
     void end_list() { sink_.put(']'); }
     void null() { sink_.put("null"); }
@@ -211,20 +187,6 @@ class JsonWriter {
         sink_.put(std::string_view(digits, static_cast<size_t>(end - digits)));
     }
 
-    template <Name N, bool first = false>
-    void key() {
-        static constexpr auto bytes = [] {
-            std::array<char, N.size + (first ? 3 : 4)> code{};
-            size_t at = 0;
-            if (!first) code[at++] = ',';
-            code[at++] = '"';
-            for (size_t i = 0; i < N.size; ++i) code[at++] = N.text[i];
-            code[at++] = '"';
-            code[at] = ':';
-            return code;
-        }();
-        sink_.put_literal(bytes);
-    }
     void key(std::string_view name, bool first, Fallback fallback) {
         if (!first) sink_.put(',');
         text(name, fallback);

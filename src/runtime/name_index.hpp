@@ -32,7 +32,8 @@ class NameIndex {
     NameIndex& operator=(const NameIndex&) = delete;
 
     bool is_first(size_t i) const { return links_[i].first; }  ///< no earlier entry has this name
-    uint32_t next(size_t i) const { return links_[i].next; }   ///< the next entry of this name, or none
+    bool has_repeats() const { return repeats_; }
+    uint32_t next(size_t i) const { return links_[i].next; }  ///< the next entry of this name, or none
 
   private:
     static constexpr size_t inline_size = 64;
@@ -64,6 +65,7 @@ class NameIndex {
             if (items[k].name == items[i].name) {
                 links_[k].next = static_cast<uint32_t>(i);
                 links_[i].first = false;
+                repeats_ = true;
                 return;
             }
         }
@@ -78,12 +80,14 @@ class NameIndex {
             if (items[order[n]].name != items[order[n - 1]].name) continue;
             links_[order[n - 1]].next = order[n];
             links_[order[n]].first = false;
+            repeats_ = true;
         }
     }
 
     std::array<Link, inline_size> inline_;
     std::vector<Link> heap_;
     Link* links_ = nullptr;
+    bool repeats_ = false;
 };
 
 }  // namespace hks::runtime

@@ -57,7 +57,9 @@ void remove_tree(const fs::path& folder) {
     fs::remove_all(folder, failed);
     if (!failed) return;
     auto open_up = [](const TreeEntry& entry) -> Result<void> {
-        if (entry.kind == EntryKind::folder) (void)::fchmodat(entry.parent, entry.name.c_str(), 0700, 0);
+        // One that cannot be opened up stays, and remove_all() below leaves it behind.
+        if (entry.kind == EntryKind::folder && ::fchmodat(entry.parent, entry.name.c_str(), 0700, 0) != 0)
+            return {};
         return {};
     };
     (void)walk_tree(folder, Order::folder_first, open_up);

@@ -96,7 +96,7 @@ Result<void> Database::configure(Durability durability) {
         return r;
     return execute(
         "PRAGMA foreign_keys = ON; PRAGMA cell_size_check = ON; PRAGMA journal_size_limit = 16777216;"
-        "PRAGMA wal_autocheckpoint = 1000; PRAGMA secure_delete = OFF;");
+        "PRAGMA wal_autocheckpoint = 1000; PRAGMA secure_delete = FAST;");
 }
 
 /// Marks a new file as ours; refuses one that belongs to somebody else.

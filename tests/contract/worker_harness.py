@@ -45,32 +45,39 @@ def text(data):
     return data if isinstance(data, str) else data.decode() if is_utf8(data) else data.decode("latin-1")
 
 
-def make_event(request, request_id):
-    """The members of an event that do not depend on the body. Headers: pairs; path: as the function is told it."""
+def make_array(request, request_id):
+    """The event array. Headers of the request: pairs; path: as the function is told it."""
     multi = {}
     for name, value in request.get("headers", []):
         multi.setdefault(name.lower(), []).append(text(value))
     query = {}
     for name, value in urllib.parse.parse_qsl(request.get("query", ""), keep_blank_values=True, errors="replace"):
         query.setdefault(name, []).append(value)
+
+    def repeated(lists):
+        return lists if any(len(values) > 1 for values in lists.values()) else None
+
     path = request.get("path", "/")
-    return {
-        "httpMethod": request.get("method", "GET"),
-        "path": path,
-        "headers": {name: ("; " if name == "cookie" else ", ").join(values) for name, values in multi.items()},
-        "multiValueHeaders": multi,
-        "queryStringParameters": {name: values[-1] for name, values in query.items()},
-        "multiValueQueryStringParameters": query,
-        "pathParameters": request.get("path_parameters", {}),
-        "requestContext": {
-            "requestId": request_id,
-            "path": request.get("original_path", "/functions/hello" + ("" if path == "/" else path)),
-            "httpMethod": request.get("method", "GET"),
-            "sourceIp": "127.0.0.1",
-            "protocol": "HTTP/1.1",
-            "authorizer": request.get("authorizer", {}),
-        },
-    }
+    return (
+        request.get("method", "GET"),
+        path,
+        {name: ("; " if name == "cookie" else ", ").join(values) for name, values in multi.items()},
+        repeated(multi),
+        {name: values[-1] for name, values in query.items()} or None,
+        repeated(query),
+        request.get("path_parameters"),
+        request.get("original_path", "/functions/hello" + ("" if path == "/" else path)),
+        "127.0.0.1",
+        "HTTP/1.1",
+        request.get("authorizer"),
+        request_id,
+        request.get("timeout_ms", 30_000),
+        request.get("attempt", 1),
+        request.get("traceparent"),
+        "http",
+        "http",
+        request.get("query", ""),
+    )
 
 
 def depth(data):
@@ -95,7 +102,7 @@ class Answer:
         self.status = None
         self.headers = []  # (lower-case name, value)
         self.body = b""
-        self.chunks = []  # sizes of the pieces of a stream
+        self.taken = 0  # of a stream, not yet given back as credit
         self.error = None  # {"type", "message", "stack"}
         self.logs = []  # (level, flags, text)
         self.ended = False
@@ -226,9 +233,7 @@ class Worker:
             flags |= TEXT
             if body.lstrip(b" \t\r\n")[:1] == b"{" and depth(body.decode()) <= 128:
                 flags |= OBJECT
-        request_id = f"{self.last_call:032x}"
-        array = (make_event(request, request_id), request_id, request.get("timeout_ms", 30_000),
-                 request.get("attempt", 1), request.get("traceparent"), "http", "http", request.get("query", ""))
+        array = make_array(request, f"{self.last_call:032x}")
         marshalled = self.hello["encoding"] == "marshal"
         meta = marshal.dumps(array, 2) if marshalled else json.dumps(array).encode()
         first, rest = body[:FIRST_PART], body[FIRST_PART:]
@@ -261,10 +266,11 @@ class Worker:
             answer.ended = bool(flags & END)
         elif kind == CHUNK:
             answer.body += body
-            answer.chunks.append(len(body))
             answer.ended = bool(flags & END)
-            if credit and body and not answer.ended:
-                self.credit(call, len(body))
+            answer.taken += len(body)
+            if credit and answer.taken >= 32 * 1024 and not answer.ended:  # not for every piece: nobody reads meanwhile
+                self.credit(call, answer.taken)
+                answer.taken = 0
         elif kind == ERROR:
             answer.error = json.loads(meta)
             answer.ended = True

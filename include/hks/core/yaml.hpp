@@ -22,9 +22,8 @@ struct YamlDocument {
     std::map<std::string, int> lines;  ///< path → line of its key, 1-based
 };
 
-/// Paths are dotted ("spec.triggers[0].path") and begin with `root`. `keep_text(path)`: true where an unquoted 3.10
-/// means the text and not the number. An empty text is a JSON null.
-/// path.
+/// Paths are dotted ("spec.triggers[0].path") and begin with `root`. `keep_text(path)`: true where an
+/// unquoted 3.10 means the text and not the number. An empty text is a JSON null. path.
 Result<YamlDocument> read_yaml(const std::string& text, const std::string& root,
                                const std::function<bool(const std::string& path)>& keep_text);
 

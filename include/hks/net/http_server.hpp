@@ -58,7 +58,8 @@ struct HttpRequest {
 };
 
 /// One request and its answer. Exactly one of respond() or begin()…finish() is called by the handler, on the loop
-/// thread, at once or later; the object stays valid until then. After on_closed() answers are ignored.
+/// thread, at once or later; the object stays valid until then. After on_closed() answers are ignored, but the
+/// exchange still waits for its end: abort() says that there is nothing more to come.
 class HttpExchange {
   public:
     /// State that a handler keeps with the connection from request to request (its recycled Call, say).

@@ -34,7 +34,7 @@ class ProcessBackend::Impl final : public WorkerHost, public ZygoteHost {
     std::string capabilities_json() const;
     void stop(std::function<void()> done);
 
-    void worker_prepared(Worker& worker) override;
+    void worker_said_hello(Worker& worker) override;
     void worker_gone(Worker& worker) override;
     void zygote_report(Zygote& zygote, const SpawnReport& report) override;
     void zygote_gone(Zygote& zygote) override;
@@ -58,12 +58,6 @@ class ProcessBackend::Impl final : public WorkerHost, public ZygoteHost {
         int uid_slot = -1;
         std::string work_dir;
     };
-    /// A Node worker whose code is being bound; the LOAD waits for it.
-    struct Binding {
-        std::shared_ptr<Worker> worker;
-        WorkerBinding binding;
-        std::string source;
-    };
 
     // backend_launch.cpp
     Result<Birth> bear(const std::string& interpreter, const Limits& limits, const std::string& code_source);
@@ -75,7 +69,8 @@ class ProcessBackend::Impl final : public WorkerHost, public ZygoteHost {
     Result<Zygote*> zygote_for(const std::string& interpreter, const std::string& workspace);
     WorkerBinding make_binding(const LaunchSpec& spec, const Interpreter& interpreter, const Worker& worker,
                                const std::string& code) const;
-    void bind_node(const std::shared_ptr<Worker>& worker, WorkerBinding binding, const std::string& code);
+    void bind_node(Worker& worker, const std::string& code);
+    void bind_code(Worker& worker);
     Limits limits_of(const Version& version) const;
     std::string code_of(const LaunchSpec& spec) const;
     void warm_pool(const PreparedKind& kind);
@@ -119,7 +114,7 @@ class ProcessBackend::Impl final : public WorkerHost, public ZygoteHost {
     std::map<uint64_t, std::shared_ptr<Worker>> workers_;
     std::map<std::string, std::shared_ptr<Zygote>> zygotes_;  ///< interpreter + "\n" + workspace
     std::map<uint64_t, std::string> forking_;                 ///< serial → zygote it was asked of
-    std::map<uint64_t, Binding> bindings_;
+    std::map<uint64_t, std::string> bindings_;                ///< serial → bundle to be bound before its LOAD
     NodePool pool_;
     std::deque<int> free_uid_slots_;
     std::vector<Remains> remains_;

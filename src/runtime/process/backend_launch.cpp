@@ -228,18 +228,23 @@ WorkerBinding ProcessBackend::Impl::make_binding(const LaunchSpec& spec, const I
     return binding;
 }
 
-void ProcessBackend::Impl::bind_node(const std::shared_ptr<Worker>& worker, WorkerBinding binding,
-                                     const std::string& code) {
-    const Limits limits = limits_of(*binding.version);
-    worker->parts().cgroup.set_limits(limits.cgroup);
-    if (layers_.code_path.empty()) return worker->bind(std::move(binding));
-    const uint64_t serial = worker->serial();
-    const std::string request = bind_request(serial, code, layers_.code_path, limits.tmp_bytes);
-    bindings_[serial] = Binding{worker, std::move(binding), code};
-    if (auto sent = spawner_.send(request); !sent)
-        boost::asio::post(loop_, [this, serial, token = std::weak_ptr<bool>(alive_token_)] {
-            if (!token.expired()) code_bound(serial, EPIPE);
-        });
+void ProcessBackend::Impl::bind_node(Worker& worker, const std::string& code) {
+    worker.parts().cgroup.set_limits(limits_of(*worker.version()).cgroup);
+    if (layers_.code_path.empty()) return worker.send_load();
+    bindings_[worker.serial()] = code;
+    // Before HELLO it may not have entered its sandbox yet; worker_said_hello() comes back to it.
+    if (worker.said_hello()) bind_code(worker);
+}
+
+void ProcessBackend::Impl::bind_code(Worker& worker) {
+    const uint64_t serial = worker.serial();
+    const auto found = bindings_.find(serial);
+    if (found == bindings_.end() || worker.version() == nullptr) return;
+    const uint64_t tmp_bytes = worker.version()->spec.resources.ephemeral_storage;
+    if (auto sent = spawner_.send(bind_request(serial, found->second, layers_.code_path, tmp_bytes)); sent) return;
+    boost::asio::post(loop_, [this, serial, token = std::weak_ptr<bool>(alive_token_)] {
+        if (!token.expired()) code_bound(serial, EPIPE);
+    });
 }
 
 void ProcessBackend::Impl::warm_pool(const PreparedKind& kind) {

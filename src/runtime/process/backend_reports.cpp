@@ -96,18 +96,14 @@ void ProcessBackend::Impl::zygote_gone(Zygote& zygote) {
 }
 
 void ProcessBackend::Impl::code_bound(uint64_t serial, int error) {
-    const auto found = bindings_.find(serial);
-    if (found == bindings_.end()) return;
-    Binding waiting = std::move(found->second);
-    bindings_.erase(found);
-    if (waiting.worker->state() != Worker::State::prepared) return;
-    if (error == 0) return waiting.worker->bind(std::move(waiting.binding));
-    // It can still be told who it was to be, so that its listener hears why it never will.
-    waiting.worker->bind(std::move(waiting.binding));
-    waiting.worker->start_failed(std::string("could not be given its code: ") + std::strerror(error));
+    const auto worker = workers_.find(serial);
+    if (bindings_.erase(serial) == 0 || worker == workers_.end()) return;
+    const auto held = worker->second;
+    if (error == 0) return held->send_load();
+    held->start_failed(std::string("could not be given its code: ") + std::strerror(error));
 }
 
-void ProcessBackend::Impl::worker_prepared(Worker&) {}
+void ProcessBackend::Impl::worker_said_hello(Worker& worker) { bind_code(worker); }
 
 void ProcessBackend::Impl::worker_gone(Worker& worker) {
     const auto found = workers_.find(worker.serial());

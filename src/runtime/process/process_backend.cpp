@@ -136,10 +136,11 @@ Result<std::unique_ptr<Instance>> ProcessBackend::Impl::start(const LaunchSpec& 
     WorkerBinding binding = make_binding(spec, interpreter, **worker, code);
     binding.instance = instance.get();
     binding.listener = &listener;
+    (*worker)->claim(std::move(binding));
     if (prepared)
-        bind_node(*worker, std::move(binding), code);
+        bind_node(**worker, code);
     else
-        (*worker)->bind(std::move(binding));
+        (*worker)->send_load();
     if (interpreter.start == StartMethod::prepared)
         boost::asio::post(loop_, [this, kind, token = std::weak_ptr<bool>(alive_token_)] {
             if (!token.expired()) warm_pool(kind);

@@ -275,8 +275,10 @@ static void prepare_process(const struct hks_sandbox_spec* spec) {
     /* A hint for the host's own out-of-memory killer: functions go before the server. */
     (void)write_file("/proc/self/oom_score_adj", text);
     if (spec->subreaper) (void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-    if (spec->work_dir[0] && mkdir(spec->work_dir, 0700) == 0 && geteuid() == 0)
-        (void)lchown(spec->work_dir, spec->uid, spec->gid);
+    /* A folder that stays root's is one the instance cannot use; TMPDIR then fails where it is used, with its name. */
+    if (spec->work_dir[0] && mkdir(spec->work_dir, 0700) == 0 && geteuid() == 0 &&
+        lchown(spec->work_dir, spec->uid, spec->gid) != 0)
+        rmdir(spec->work_dir);
 }
 
 int hks_sandbox_enter(const struct hks_sandbox_spec* spec, const int* fds, int fd_count) {

@@ -25,6 +25,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -204,7 +205,11 @@ int join_and_bind(pid_t pid, const char* source, const char* target, uint64_t tm
     const int tree = static_cast<int>(
         ::syscall(SYS_open_tree, AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
     const int mounts = open_namespace(pid, "mnt");
-    if (mounts < 0) return errno;
+    const int own = open_namespace(::getpid(), "mnt");
+    struct stat theirs {}, ours {};
+    if (mounts < 0 || own < 0 || ::fstat(mounts, &theirs) != 0 || ::fstat(own, &ours) != 0) return errno;
+    // A worker that has not left our namespace must never have anything mounted: it would be for the whole host.
+    if (theirs.st_ino == ours.st_ino && theirs.st_dev == ours.st_dev) return EXDEV;
     if (tree < 0) {
         const int users = open_namespace(pid, "user");
         if (users < 0 || ::setns(users, CLONE_NEWUSER) != 0) return errno;

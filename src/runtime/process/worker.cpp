@@ -55,16 +55,20 @@ void Worker::open() {
     read();
 }
 
-void Worker::bind(WorkerBinding binding) {
+void Worker::claim(WorkerBinding binding) {
     binding_ = std::move(binding);
     timeout_ms_ = static_cast<uint32_t>(binding_.version->spec.resources.timeout.count());
     state_ = State::starting;
+    wait_for(Wait::start, start_patience);
+}
+
+void Worker::send_load() {
+    if (state_ != State::starting) return;
     append_frame(out_, FrameType::load, 0, 0, 0, binding_.load, {});
     // It holds secrets and is never needed again.
     std::fill(binding_.load.begin(), binding_.load.end(), '\0');
     binding_.load.clear();
     flush();
-    wait_for(Wait::start, start_patience);
 }
 
 void Worker::read() {

@@ -30,8 +30,8 @@ class Worker;
 class WorkerHost {
   public:
     virtual ~WorkerHost() = default;
-    /// A worker without a binding has said HELLO.
-    virtual void worker_prepared(Worker& worker) = 0;
+    /// It has booted inside its sandbox, bound or not.
+    virtual void worker_said_hello(Worker& worker) = 0;
     /// Its process is gone and everybody has been told; release what it held.
     virtual void worker_gone(Worker& worker) = 0;
 };
@@ -74,8 +74,10 @@ class Worker : public std::enable_shared_from_this<Worker> {
 
     /// Begins to read. Once, right after construction.
     void open();
-    /// From prepared to starting; LOAD leaves with the next flush.
-    void bind(WorkerBinding binding);
+    /// From prepared to starting: from now on its listener hears how it ends.
+    void claim(WorkerBinding binding);
+    /// Once its code is in its place.
+    void send_load();
 
     // What the spawner or a zygote reports.
     void process_started(int pid);

@@ -66,7 +66,7 @@ void Worker::handle_hello(const Frame& frame) {
     if (said_hello_ || !parse_object(frame.meta, hello)) return nonsense("HELLO");
     said_hello_ = true;
     encoding_ = text_member(hello, "encoding") == "marshal" ? EventEncoding::marshal : EventEncoding::json;
-    if (state_ == State::prepared) context_.host.worker_prepared(*this);
+    context_.host.worker_said_hello(*this);
 }
 
 void Worker::handle_ready(const Frame& frame) {

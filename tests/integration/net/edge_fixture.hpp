@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// A real server on a loop thread of its own, a handler that tests program, and a client that says exactly the bytes it
-// is told to.
+// A real server on a loop thread of its own, a handler that tests program, and a client that says exactly the
+// bytes it is told to.
 
 #include <hks/net/http_server.hpp>
 #include <hks/telemetry/logger.hpp>
@@ -11,19 +11,18 @@
 #include <boost/asio/post.hpp>
 
 #include <arpa/inet.h>
-#include <netinet/in.h>
-#include <poll.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <atomic>
 #include <chrono>
 #include <functional>
 #include <future>
 #include <map>
+#include <netinet/in.h>
 #include <optional>
+#include <poll.h>
 #include <string>
+#include <sys/socket.h>
 #include <thread>
+#include <unistd.h>
 
 namespace hks::net::test {
 
@@ -108,7 +107,8 @@ class TestServer {
     static void ignore(void*, std::string_view) {}
 
     boost::asio::io_context loop_{BOOST_ASIO_CONCURRENCY_HINT_DEFAULT};
-    boost::asio::executor_work_guard<boost::asio::io_context::executor_type> guard_ = boost::asio::make_work_guard(loop_);
+    boost::asio::executor_work_guard<boost::asio::io_context::executor_type> guard_ =
+        boost::asio::make_work_guard(loop_);
     telemetry::Logger logger_{telemetry::Level::debug, telemetry::Format::text, ignore, nullptr};
     std::optional<HttpServer> server_;
     std::thread thread_;
@@ -121,8 +121,10 @@ struct Answer {
 
 class RawClient {
   public:
-    explicit RawClient(uint16_t port, int receive_buffer = 0) : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-        if (receive_buffer > 0) ::setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
+    explicit RawClient(uint16_t port, int receive_buffer = 0)
+        : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+        if (receive_buffer > 0)
+            ::setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
         sockaddr_in address{};
         address.sin_family = AF_INET;
         address.sin_port = htons(port);
@@ -175,7 +177,8 @@ class RawClient {
         rest_.erase(0, head_end + 4);
         answer.status = std::stoi(answer.head.substr(9, 3));
         const size_t field = answer.head.find("Content-Length: ");
-        size_t length = has_body && field != std::string::npos ? std::stoul(answer.head.substr(field + 16)) : 0;
+        size_t length =
+            has_body && field != std::string::npos ? std::stoul(answer.head.substr(field + 16)) : 0;
         while (rest_.size() < length) {
             const std::string more = receive();
             if (more.empty()) return answer;
@@ -194,6 +197,7 @@ class RawClient {
         while (!closed_ && std::chrono::steady_clock::now() < end) receive(50ms);
         return closed_;
     }
+    void forget_buffers() { std::string().swap(rest_); }
     bool was_reset() const { return reset_; }
 
   private:
@@ -206,7 +210,8 @@ inline std::string get(std::string_view path, std::string_view fields = "") {
     return "GET " + std::string(path) + " HTTP/1.1\r\nHost: a\r\n" + std::string(fields) + "\r\n";
 }
 inline std::string post(std::string_view path, std::string_view body, std::string_view fields = "") {
-    return "POST " + std::string(path) + " HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(body.size()) + "\r\n" +
+    return "POST " + std::string(path) +
+           " HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(body.size()) + "\r\n" +
            std::string(fields) + "\r\n" + std::string(body);
 }
 

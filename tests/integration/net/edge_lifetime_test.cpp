@@ -78,7 +78,8 @@ TEST_CASE("a body that arrives too slowly gets 408") {
     CHECK(server.handler.requests == 0);
 }
 
-TEST_CASE("a client that goes away while its answer is made is noticed once, and the late answer is ignored") {
+TEST_CASE(
+    "a client that goes away while its answer is made is noticed once, and the late answer is ignored") {
     Waiting waiting;
     TestServer server([&](auto&, auto& handler) { handler.routes["/wait"] = waiting.action(); });
     {
@@ -87,9 +88,7 @@ TEST_CASE("a client that goes away while its answer is made is noticed once, and
         REQUIRE(TestServer::wait_until([&] { return waiting.count == 1; }));
     }
     REQUIRE(TestServer::wait_until([&] { return waiting.closed == 1; }));
-    server.on_loop([&] {
-        waiting.exchanges[0]->respond(200, "", "too late");
-    });
+    server.on_loop([&] { waiting.exchanges[0]->respond(200, "", "too late"); });
     CHECK(server.wait_for_connections(0));
     CHECK(waiting.closed == 1);
 }
@@ -164,7 +163,8 @@ TEST_CASE("on_closed is not called after the answer") {
     CHECK(closed == 0);
 }
 
-TEST_CASE("a client that goes away in the middle of a body is forgotten, and a handler that waits for it is told") {
+TEST_CASE(
+    "a client that goes away in the middle of a body is forgotten, and a handler that waits for it is told") {
     std::atomic<int> closed = 0;
     TestServer server([&](auto&, auto& handler) {
         handler.at_head["/echo"] = [&](HttpExchange& exchange) { exchange.set_on_closed([&] { ++closed; }); };

@@ -13,7 +13,8 @@ TEST_CASE("an answer has a date, a length and no word about closing") {
     CHECK(answer.status == 200);
     CHECK(answer.body == "hello");
     CHECK(answer.head.find("HTTP/1.1 200 OK\r\nDate: ") == 0);
-    CHECK(answer.head.find(" GMT\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\n") != std::string::npos);
+    CHECK(answer.head.find(" GMT\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\n") !=
+          std::string::npos);
 }
 
 TEST_CASE("one connection serves many requests") {
@@ -123,7 +124,9 @@ TEST_CASE("a chunked body comes through whole, and a request behind it too") {
 TEST_CASE("views of the head stay valid while a late body arrives") {
     std::string_view at_head;
     TestServer server([&](auto&, auto& handler) {
-        handler.at_head["/late"] = [&](HttpExchange& exchange) { at_head = exchange.request().header("x-token"); };
+        handler.at_head["/late"] = [&](HttpExchange& exchange) {
+            at_head = exchange.request().header("x-token");
+        };
         handler.routes["/late"] = [&](HttpExchange& exchange) {
             const bool same = at_head.data() == exchange.request().header("x-token").data();
             exchange.respond(200, "", same && at_head == "secret" ? "same" : "moved");
@@ -155,10 +158,13 @@ TEST_CASE("100 Continue is not sent when the body is there already") {
 
 TEST_CASE("a head that is answered ends the connection without its body, and the answer arrives") {
     TestServer server([](auto&, auto& handler) {
-        handler.at_head["/denied"] = [](HttpExchange& exchange) { exchange.respond(401, "", "who are you?"); };
+        handler.at_head["/denied"] = [](HttpExchange& exchange) {
+            exchange.respond(401, "", "who are you?");
+        };
     });
     RawClient client(server.port());
-    client.send("POST /denied HTTP/1.1\r\nHost: a\r\nContent-Length: 5000000\r\n\r\n" + std::string(60'000, 'x'));
+    client.send("POST /denied HTTP/1.1\r\nHost: a\r\nContent-Length: 5000000\r\n\r\n" +
+                std::string(60'000, 'x'));
     const std::string all = client.receive_all();
     CHECK(all.find("HTTP/1.1 401") == 0);
     CHECK(all.find("Connection: close\r\n") != std::string::npos);
@@ -196,14 +202,17 @@ TEST_CASE("the handler's body limit answers 413 before the body is sent") {
     CHECK(all.find("PAYLOAD_TOO_LARGE") != std::string::npos);
     CHECK(server.handler.requests == 0);
     RawClient chunked(server.port());
-    chunked.send("POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nb\r\n12345678901\r\n0\r\n\r\n");
+    chunked.send(
+        "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nb\r\n12345678901\r\n0\r\n\r\n");
     CHECK(chunked.receive_all().find("HTTP/1.1 413") == 0);
 }
 
 TEST_CASE("an ambiguous message gets a 400 with a reason and the end of the connection, and is counted") {
     TestServer server;
     RawClient client(server.port());
-    client.send(get("/hello") + "POST /hello HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" +
+    client.send(get("/hello") +
+                "POST /hello HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: "
+                "chunked\r\n\r\n0\r\n\r\n" +
                 get("/hello"));
     CHECK(client.receive_answer().body == "hello");
     const Answer refused = client.receive_answer();
@@ -228,7 +237,8 @@ TEST_CASE("every refusal status is worded on the wire") {
         {"BREW / HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 501 Not Implemented\r\n"},
         {"GET / HTTP/2.0\r\nHost: a\r\n\r\n", "HTTP/1.1 505 HTTP Version Not Supported\r\n"},
         {"GET /" + std::string(9000, 'a') + " HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 414 URI Too Long\r\n"},
-        {get("/", "A: " + std::string(40'000, 'a') + "\r\n"), "HTTP/1.1 431 Request Header Fields Too Large\r\n"},
+        {get("/", "A: " + std::string(40'000, 'a') + "\r\n"),
+         "HTTP/1.1 431 Request Header Fields Too Large\r\n"},
         {post("/echo", "x", "Expect: tea\r\n"), "HTTP/1.1 417 Expectation Failed\r\n"},
     };
     for (const auto& [request, line] : cases) {
@@ -243,7 +253,8 @@ TEST_CASE("a head as large as the limits allow is served") {
     TestServer server;
     RawClient client(server.port());
     std::string fields;
-    for (int i = 0; i < 90; ++i) fields += "X-Field-" + std::to_string(i) + ": " + std::string(300, 'v') + "\r\n";
+    for (int i = 0; i < 90; ++i)
+        fields += "X-Field-" + std::to_string(i) + ": " + std::string(300, 'v') + "\r\n";
     CHECK(client.exchange(get("/hello?" + std::string(8000, 'q'), fields)).body == "hello");
     CHECK(client.exchange(get("/hello")).body == "hello");
 }

@@ -46,7 +46,8 @@ TEST_CASE("a streamed answer is chunked and complete") {
     CHECK(all.substr(0, end).find("Transfer-Encoding: chunked") != std::string::npos);
     CHECK(all.substr(0, end).find("Content-Length") == std::string::npos);
     bool complete = false;
-    CHECK(decode_chunks(std::string_view(all).substr(end + 4), complete) == "one " + std::string(40'000, 'x') + " two");
+    CHECK(decode_chunks(std::string_view(all).substr(end + 4), complete) ==
+          "one " + std::string(40'000, 'x') + " two");
     CHECK(complete);
 }
 
@@ -110,7 +111,8 @@ TEST_CASE("an aborted stream is seen to be cut off") {
         RawClient client(server.port());
         client.send(std::string("GET /stream HTTP/") + version + "\r\nHost: a\r\n\r\n");
         const std::string all = client.receive_all();
-        CHECK((client.was_reset() || (all.find("4\r\npart\r\n") != std::string::npos && !all.ends_with("0\r\n\r\n"))));
+        CHECK((client.was_reset() ||
+               (all.find("4\r\npart\r\n") != std::string::npos && !all.ends_with("0\r\n\r\n"))));
         CHECK(server.wait_for_connections(0));
     }
 }
@@ -212,7 +214,9 @@ TEST_CASE("a body of ten megabytes goes out in many partial writes, and the next
 
 TEST_CASE("a client that pipelines without reading does not make the server work ahead") {
     TestServer server([&](auto&, auto& handler) {
-        handler.routes["/big"] = [&](HttpExchange& exchange) { exchange.respond(200, "", std::string(8'000'000, 'x')); };
+        handler.routes["/big"] = [&](HttpExchange& exchange) {
+            exchange.respond(200, "", std::string(8'000'000, 'x'));
+        };
     });
     RawClient client(server.port(), 16 * 1024);
     std::string requests;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What was acknowledged before a SIGKILL is there afterwards.
+#include "support/killed_child.hpp"
 #include "support/temporary_folder.hpp"
 
 #include <hks/storage/artifact_store.hpp>
@@ -18,35 +19,11 @@ using hks::test::TemporaryFolder;
 
 namespace {
 
+using hks::test::acknowledge;
+using hks::test::killed_while;
+
 constexpr int rounds = 15;
 constexpr Migration schema{1, "CREATE TABLE t(n INTEGER PRIMARY KEY, half INTEGER, data BLOB)"};
-
-/// Runs `work` in a child that gets a pipe to acknowledge on, kills it after some milliseconds and returns
-/// the last number that was acknowledged (-1: none).
-int64_t killed_while(const std::function<void(int)>& work, int milliseconds) {
-    int pipe[2];
-    REQUIRE(::pipe(pipe) == 0);
-    pid_t child = ::fork();
-    if (child == 0) {
-        ::close(pipe[0]);
-        work(pipe[1]);
-        ::_exit(1);
-    }
-    ::close(pipe[1]);
-    ::usleep(static_cast<useconds_t>(milliseconds) * 1000);
-    ::kill(child, SIGKILL);
-    int status = 0;
-    ::waitpid(child, &status, 0);
-    CHECK((WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL));
-    int64_t last = -1, got = 0;
-    while (::read(pipe[0], &got, sizeof got) == sizeof got) last = got;
-    ::close(pipe[0]);
-    return last;
-}
-
-void acknowledge(int pipe, int64_t number) {
-    if (::write(pipe, &number, sizeof number) != sizeof number) ::_exit(2);
-}
 
 int64_t number(Database& database, const char* sql) {
     auto s = database.prepare(sql);
@@ -96,6 +73,7 @@ TEST_CASE("every transaction that was acknowledged before a kill is there, whole
         int64_t pairs = number(**database, "SELECT coalesce(max(n), 0) / 2 FROM t");
         CHECK(pairs >= acknowledged);
         CHECK(pairs <= acknowledged + 1);
+        acknowledged = pairs;
         CHECK(number(**database, "SELECT count(*) FROM t") == 2 * pairs);
         auto check = (*database)->prepare("PRAGMA integrity_check");
         REQUIRE(check->step().value());

@@ -3,16 +3,14 @@
 
 #include "app/config_table.hpp"
 
-#include <unistd.h>
-
-#include <catch2/catch.hpp>
-
 #include <algorithm>
+#include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <map>
 #include <set>
+#include <unistd.h>
 
 using namespace hks;
 using namespace hks::app;
@@ -42,20 +40,17 @@ class Folder {
     std::filesystem::path path_;
 };
 
-std::map<std::string, std::string> variables;
-
-const char* from_variables(const char* name) {
-    const auto found = variables.find(name);
-    return found == variables.end() ? nullptr : found->second.c_str();
-}
-
 using Arguments = std::vector<std::string>;
 using Variables = std::map<std::string, std::string>;
 
-Result<ServerCommand> read(Arguments arguments, Variables environment = {}, bool root = false) {
-    variables = std::move(environment);
-    variables.emplace("HOME", "/home/me");
-    return read_server_command({std::move(arguments), from_variables, root, "/nonexistent/server.yaml"});
+Result<ServerCommand> read(Arguments arguments, Variables environment = {}, bool root = false,
+                           const std::string& default_file = "/nonexistent/server.yaml") {
+    environment.emplace("HOME", "/home/me");
+    const auto lookup = [&environment](const char* name) {
+        const auto found = environment.find(name);
+        return found == environment.end() ? nullptr : found->second.c_str();
+    };
+    return read_server_command({std::move(arguments), lookup, root, default_file});
 }
 
 ServerConfig good(Arguments arguments, Variables environment = {}, bool root = false) {
@@ -117,7 +112,8 @@ TEST_CASE("the data directory follows XDG, and root has its own") {
 }
 
 TEST_CASE("a relative path is resolved where the server starts") {
-    CHECK(good({"--data-dir", "some/../data/"}).data_dir == (std::filesystem::current_path() / "data").string());
+    CHECK(good({"--data-dir", "some/../data/"}).data_dir ==
+          (std::filesystem::current_path() / "data").string());
 }
 
 TEST_CASE("the master key lies in the data directory unless told") {
@@ -128,18 +124,26 @@ TEST_CASE("the master key lies in the data directory unless told") {
 TEST_CASE("a flag wins over the environment, the environment over the file") {
     const Folder folder;
     const auto file = folder.file("build: {parallel: 2}\nlog.level: debug\nlimits:\n  max_queued: 5\n");
-    const auto config = good({"--config", file, "--build-parallel=4"}, {{"HKS_BUILD_PARALLEL", "3"}, {"HKS_LOG_LEVEL", "warn"}});
+    const auto config = good({"--config", file, "--build-parallel=4"},
+                             {{"HKS_BUILD_PARALLEL", "3"}, {"HKS_LOG_LEVEL", "warn"}});
     CHECK(config.build_parallel == 4);
     CHECK(config.log_level == telemetry::Level::warn);
     CHECK(config.max_queued == 5);
 }
 
 TEST_CASE("every key has a flag, a variable and a place in the file") {
-    const std::map<std::string, std::string> values{
-        {"listen", "127.0.0.1:1"}, {"data_dir", "/d"},          {"backend", "process"},
-        {"log.level", "warn"},     {"log.format", "json"},      {"tls.cert", "/c"},
-        {"tls.key", "/k"},         {"insecure_http", "true"},   {"gateway.default_auth", "token"},
-        {"metrics.public", "true"}, {"secrets.master_key", std::string(64, 'a')}, {"secrets.master_key_file", "/m"}};
+    const std::map<std::string, std::string> values{{"listen", "127.0.0.1:1"},
+                                                    {"data_dir", "/d"},
+                                                    {"backend", "process"},
+                                                    {"log.level", "warn"},
+                                                    {"log.format", "json"},
+                                                    {"tls.cert", "/c"},
+                                                    {"tls.key", "/k"},
+                                                    {"insecure_http", "true"},
+                                                    {"gateway.default_auth", "token"},
+                                                    {"metrics.public", "true"},
+                                                    {"secrets.master_key", std::string(64, 'a')},
+                                                    {"secrets.master_key_file", "/m"}};
     for (const auto& key : config_keys()) {
         const std::string name(key.name);
         INFO(name);
@@ -149,7 +153,8 @@ TEST_CASE("every key has a flag, a variable and a place in the file") {
         if (name == "tls.cert") arguments.insert(arguments.end(), {"--tls-key", "/k"});
         if (name == "tls.key") arguments.insert(arguments.end(), {"--tls-cert", "/c"});
         CHECK(read(arguments).has_value());
-        CHECK(refused(read({}, {{environment_name(name), "\x01"}})).size() == (std::holds_alternative<PathKey>(key.kind) && name[0] != 't' ? 0 : 1));
+        CHECK(refused(read({}, {{environment_name(name), "\x01"}})).size() ==
+              (std::holds_alternative<PathKey>(key.kind) && name[0] != 't' ? 0 : 1));
         const Folder folder;
         CHECK(refused(read({"--config", folder.file(name + ": [a list]\n")})) == Keys{name});
     }
@@ -169,21 +174,26 @@ TEST_CASE("every default passes its own check") {
     for (const auto& key : config_keys()) {
         ServerConfig config;
         INFO(key.name);
-        CHECK((key.default_value.empty() ? !key.computed.empty() : set_key(config, key, std::string(key.default_value)).empty()));
+        CHECK((key.default_value.empty() ? !key.computed.empty()
+                                         : set_key(config, key, std::string(key.default_value)).empty()));
     }
 }
 
 TEST_CASE("everything that is wrong is reported at once, with its source") {
     const Folder folder;
-    const auto file = folder.file("listen: nonsense\nlog: {level: loud}\nno_such_key: 1\nlimts: {max_queued: 1}\n");
-    const auto command = read({"--config", file, "--build-parallel", "0", "--metric-public"}, {{"HKS_DRAIN_TIMEOUT", "soon"}});
+    const auto file =
+        folder.file("listen: nonsense\nlog: {level: loud}\nno_such_key: 1\nlimts: {max_queued: 1}\n");
+    const auto command =
+        read({"--config", file, "--build-parallel", "0", "--metric-public"}, {{"HKS_DRAIN_TIMEOUT", "soon"}});
     auto keys = refused(command);
     std::sort(keys.begin(), keys.end());
-    CHECK(keys == Keys{"--metric-public", "build.parallel", "drain_timeout", "limts.max_queued", "listen", "log.level", "no_such_key"});
+    CHECK(keys == Keys{"--metric-public", "build.parallel", "drain_timeout", "limts.max_queued", "listen",
+                       "log.level", "no_such_key"});
     const auto text = describe_config_error(command.error());
     CHECK_THAT(text, Catch::Contains("log.level: must be one of") && Catch::Contains("not \"loud\"") &&
                          Catch::Contains("server.yaml line 2") && Catch::Contains("(HKS_DRAIN_TIMEOUT)") &&
-                         Catch::Contains("(--build-parallel)") && Catch::Contains("did you mean --metrics-public?") &&
+                         Catch::Contains("(--build-parallel)") &&
+                         Catch::Contains("did you mean --metrics-public?") &&
                          Catch::Contains("did you mean limits.max_queued?"));
 }
 
@@ -192,7 +202,8 @@ TEST_CASE("a bad value is reported even where a stronger source overrides it") {
 }
 
 TEST_CASE("variables that are not the server's are left alone") {
-    CHECK(read({}, {{"HKS_SERVER", "x"}, {"HKS_API_KEY", "x"}, {"HKS_NO_SUCH_KEY", "x"}, {"HKS_CONFIG", "x"}}).has_value());
+    CHECK(read({}, {{"HKS_SERVER", "x"}, {"HKS_API_KEY", "x"}, {"HKS_NO_SUCH_KEY", "x"}, {"HKS_CONFIG", "x"}})
+              .has_value());
 }
 
 TEST_CASE("an empty variable is the same as none") {
@@ -207,15 +218,17 @@ TEST_CASE("listen takes an address and a port") {
 }
 
 TEST_CASE("other spellings of listen are refused") {
-    const auto value = GENERATE(as<std::string>{}, "", "8080", ":8080", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:-1",
-                                "127.0.0.1:80x", "::1:8080", "[::1]", "[127.0.0.1]:80", "example.com:80", "[]:80", "127.0.0.1:+80",
-                                "127.1:80", "http://127.0.0.1:80");
+    const auto value =
+        GENERATE(as<std::string>{}, "", "8080", ":8080", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536",
+                 "127.0.0.1:-1", "127.0.0.1:80x", "::1:8080", "[::1]", "[127.0.0.1]:80", "example.com:80",
+                 "[]:80", "127.0.0.1:+80", "127.1:80", "http://127.0.0.1:80");
     INFO(value);
     CHECK(refused(read({"--listen=" + value})) == Keys{"listen"});
 }
 
 TEST_CASE("an address that others can reach needs TLS or a word") {
-    const auto address = GENERATE(as<std::string>{}, "0.0.0.0:80", "[::]:80", "10.0.0.1:80", "[::ffff:10.0.0.1]:80");
+    const auto address =
+        GENERATE(as<std::string>{}, "0.0.0.0:80", "[::]:80", "10.0.0.1:80", "[::ffff:10.0.0.1]:80");
     CHECK(refused(read({"--listen", address})) == Keys{"listen"});
     CHECK_THAT(describe_config_error(read({"--listen", address}).error()), Catch::Contains("insecure_http"));
     CHECK(good({"--listen", address, "--insecure-http"}).insecure_http);
@@ -223,8 +236,10 @@ TEST_CASE("an address that others can reach needs TLS or a word") {
 }
 
 TEST_CASE("loopback addresses are known in every spelling") {
-    for (const auto* address : {"127.0.0.1", "127.255.0.1", "::1", "0:0:0:0:0:0:0:1", "::ffff:127.0.0.1"}) CHECK(is_loopback_address(address));
-    for (const auto* address : {"0.0.0.0", "::", "128.0.0.1", "::2", "::ffff:10.0.0.1", "", "localhost"}) CHECK_FALSE(is_loopback_address(address));
+    for (const auto* address : {"127.0.0.1", "127.255.0.1", "::1", "0:0:0:0:0:0:0:1", "::ffff:127.0.0.1"})
+        CHECK(is_loopback_address(address));
+    for (const auto* address : {"0.0.0.0", "::", "128.0.0.1", "::2", "::ffff:10.0.0.1", "", "localhost"})
+        CHECK_FALSE(is_loopback_address(address));
 }
 
 TEST_CASE("half of a TLS pair is a contradiction") {
@@ -259,8 +274,8 @@ TEST_CASE("the key itself is never shown") {
 }
 
 TEST_CASE("the key and its file together are a contradiction") {
-    CHECK(refused(read({"--secrets-master-key-file", "/m"}, {{"HKS_SECRETS_MASTER_KEY", std::string(64, 'a')}})) ==
-          Keys{"secrets.master_key"});
+    CHECK(refused(read({"--secrets-master-key-file", "/m"},
+                       {{"HKS_SECRETS_MASTER_KEY", std::string(64, 'a')}})) == Keys{"secrets.master_key"});
 }
 
 TEST_CASE("a file that is missing, a folder or no YAML is refused") {
@@ -269,8 +284,10 @@ TEST_CASE("a file that is missing, a folder or no YAML is refused") {
     CHECK(refused(read({"--config", folder.path().string()})) == Keys{"--config"});
     CHECK(refused(read({"--config", folder.file("a: [")})) == Keys{"--config"});
     CHECK(refused(read({"--config", folder.file("- a\n")})) == Keys{"--config"});
-    CHECK(refused(read({"--config", folder.file("log.level: info\nlog.level: warn\n")})) == Keys{"log.level"});
-    CHECK(refused(read({"--config", folder.file("log: {level: info}\nlog.level: info\n")})) == Keys{"log.level"});
+    CHECK(refused(read({"--config", folder.file("log.level: info\nlog.level: warn\n")})) ==
+          Keys{"log.level"});
+    CHECK(refused(read({"--config", folder.file("log: {level: info}\nlog.level: info\n")})) ==
+          Keys{"log.level"});
     CHECK(refused(read({"--config", folder.file("log: info\n")})) == Keys{"log"});
 }
 
@@ -283,15 +300,15 @@ TEST_CASE("an empty file and empty keys are no mistake") {
 TEST_CASE("the default file is read when it is there") {
     const Folder folder;
     const auto file = folder.file("build.parallel: 7\n");
-    variables = {{"HOME", "/home/me"}};
-    const auto command = read_server_command({{}, from_variables, false, file});
+    const auto command = read({}, {}, false, file);
     REQUIRE(command.has_value());
     CHECK(command->config.build_parallel == 7);
     CHECK(command->config_file == file);
 }
 
 TEST_CASE("numbers, sizes and durations end at their bounds") {
-    CHECK(refused(read({"--limits-request-body", "1", "--limits-header-count", "1e3", "--logs-max-age=1ms", "--runtime-uid-base=0"})) ==
+    CHECK(refused(read({"--limits-request-body", "1", "--limits-header-count", "1e3", "--logs-max-age=1ms",
+                        "--runtime-uid-base=0"})) ==
           Keys{"limits.request_body", "limits.header_count", "logs.max_age", "runtime.uid_base"});
 }
 

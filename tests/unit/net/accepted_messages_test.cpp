@@ -3,7 +3,6 @@
 #include "refused_messages.hpp"
 
 #include <catch2/catch.hpp>
-
 #include <random>
 
 using namespace hks::net;
@@ -18,7 +17,7 @@ Message read_one(const std::string& bytes, const HttpLimits& limits = {}) {
     REQUIRE(verdict.complete);
     REQUIRE(verdict.messages.size() == 1);
     REQUIRE(judge_bytewise(bytes, limits) == verdict);
-    for (size_t at = 0; at < bytes.size(); at += bytes.size() > 3000 ? 101 : 1)
+    for (size_t at = 0; at<bytes.size(); at += bytes.size()> 3000 ? 101 : 1)
         REQUIRE(judge_split(bytes, at, limits) == verdict);
     return verdict.messages.front();
 }
@@ -53,7 +52,8 @@ TEST_CASE("every method of the list is read") {
 }
 
 TEST_CASE("header names are lower case, values keep theirs and lose the white space around them") {
-    const Message message = read_one(get("X-Mixed-CASE: \t Some Value\t \r\nEmpty:\r\nTab: a\tb\r\nEight: \xC3\xA9"));
+    const Message message =
+        read_one(get("X-Mixed-CASE: \t Some Value\t \r\nEmpty:\r\nTab: a\tb\r\nEight: \xC3\xA9"));
     CHECK(value_of(message, "x-mixed-case") == "Some Value");
     CHECK(value_of(message, "empty").empty());
     CHECK(value_of(message, "tab") == "a\tb");
@@ -73,7 +73,8 @@ TEST_CASE("one empty line before a request is tolerated") {
 }
 
 TEST_CASE("hosts of all kinds are accepted") {
-    for (const char* name : {"a", "A.Example", "127.0.0.1:80", "[::1]", "[2001:db8::1]:8443", "a_b.c-d~e:65535", "localhost:1"})
+    for (const char* name :
+         {"a", "A.Example", "127.0.0.1:80", "[::1]", "[2001:db8::1]:8443", "a_b.c-d~e:65535", "localhost:1"})
         CHECK(read_one(host(name)).host == name);
 }
 
@@ -92,20 +93,25 @@ TEST_CASE("Connection: close ends persistence in any case and any list") {
 }
 
 TEST_CASE("hop-by-hop fields, and those that Connection names, do not reach the handler") {
-    const Message message =
-        read_one(get("Connection: X-Secret, upgrade\r\nX-Secret: 1\r\nx-SECRET: 2\r\nKeep-Alive: timeout=5\r\nTE: trailers\r\n"
-                     "Trailer: A\r\nUpgrade: h2c\r\nProxy-Authorization: x\r\nProxy-Connection: x\r\nKept: yes"));
-    CHECK(message.headers == std::vector<std::pair<std::string, std::string>>{{"host", "a"}, {"kept", "yes"}});
+    const Message message = read_one(
+        get("Connection: X-Secret, upgrade\r\nX-Secret: 1\r\nx-SECRET: 2\r\nKeep-Alive: timeout=5\r\nTE: "
+            "trailers\r\n"
+            "Trailer: A\r\nUpgrade: h2c\r\nProxy-Authorization: x\r\nProxy-Connection: x\r\nKept: yes"));
+    CHECK(message.headers ==
+          std::vector<std::pair<std::string, std::string>>{{"host", "a"}, {"kept", "yes"}});
 }
 
 TEST_CASE("what only a trusted proxy or the platform may say is dropped") {
-    const Message message = read_one(
-        get("X-Forwarded-For: 1.2.3.4\r\nX-Forwarded-Proto: https\r\nForwarded: for=x\r\nX-Hks-Version: 9\r\nX-Other: 1"));
-    CHECK(message.headers == std::vector<std::pair<std::string, std::string>>{{"host", "a"}, {"x-other", "1"}});
+    const Message message =
+        read_one(get("X-Forwarded-For: 1.2.3.4\r\nX-Forwarded-Proto: https\r\nForwarded: "
+                     "for=x\r\nX-Hks-Version: 9\r\nX-Other: 1"));
+    CHECK(message.headers ==
+          std::vector<std::pair<std::string, std::string>>{{"host", "a"}, {"x-other", "1"}});
 }
 
 TEST_CASE("names with an underscore are dropped, framing look-alikes too") {
-    const Message message = read_one(get("Content_Length: 5\r\nTransfer_Encoding: chunked\r\nA_B: 1\r\n_: 1"));
+    const Message message =
+        read_one(get("Content_Length: 5\r\nTransfer_Encoding: chunked\r\nA_B: 1\r\n_: 1"));
     CHECK(message.headers.size() == 1);
     CHECK(message.body.empty());
 }
@@ -116,7 +122,9 @@ TEST_CASE("a body with a length is read") {
     CHECK(value_of(message, "content-length") == "5");
 }
 
-TEST_CASE("a length of zero is a length") { CHECK(read_one(post("Content-Length: 0", "")).body.empty()); }
+TEST_CASE("a length of zero is a length") {
+    CHECK(read_one(post("Content-Length: 0", "")).body.empty());
+}
 
 TEST_CASE("a chunked body is put together and carries no framing fields") {
     const Message message = read_one(chunked("5\r\nhello\r\nA;x=\"y;z\";q\r\n, world 10\r\n00\r\n\r\n"));
@@ -147,7 +155,8 @@ TEST_CASE("a hundred thousand chunks of one byte are one cheap pass") {
 TEST_CASE("Expect: 100-continue matters only where a body will come") {
     CHECK(read_one(post("Expect: 100-Continue\r\nContent-Length: 1", "x")).expects_continue);
     CHECK_FALSE(read_one(get("Expect: 100-continue")).expects_continue);
-    CHECK_FALSE(read_one("POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\nx").expects_continue);
+    CHECK_FALSE(
+        read_one("POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\nx").expects_continue);
 }
 
 TEST_CASE("absolute-form is accepted when it names the Host") {
@@ -158,7 +167,9 @@ TEST_CASE("absolute-form is accepted when it names the Host") {
     CHECK(read_one("GET http://a?b HTTP/1.1\r\nHost: a\r\n\r\n").query == "b");
 }
 
-TEST_CASE("OPTIONS * is read as it is") { CHECK(read_one(line("OPTIONS * HTTP/1.1")).path == "*"); }
+TEST_CASE("OPTIONS * is read as it is") {
+    CHECK(read_one(line("OPTIONS * HTTP/1.1")).path == "*");
+}
 
 TEST_CASE("paths have one normal form") {
     const std::vector<std::pair<const char*, const char*>> cases{
@@ -210,7 +221,8 @@ TEST_CASE("what is just within a limit is read") {
     REQUIRE(fields.size() == 128);
     CHECK(read_one("GET / HTTP/1.1\r\n" + fields, limits).method == "GET");
     CHECK(read_one("GET / HTTP/1.1\r\nHost: a\r\nA:\r\nA:\r\nA:\r\n\r\n", limits).method == "GET");
-    CHECK(read_one("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 8\r\n\r\n12345678", limits).body == "12345678");
+    CHECK(read_one("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 8\r\n\r\n12345678", limits).body ==
+          "12345678");
 }
 
 TEST_CASE("one byte over a limit is refused, however it arrives") {
@@ -224,7 +236,9 @@ TEST_CASE("one byte over a limit is refused, however it arrives") {
         {"GET / HTTP/1.1\r\nHost: a\r\nB: " + std::string(128 - 9 - 3 - 2 - 1, 'b') + "\r\n\r\n", 431},
         {"GET / HTTP/1.1\r\nHost: a\r\nA:\r\nA:\r\nA:\r\nA:\r\n\r\n", 431},
         {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n123456789", 413},
-        {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n12345\r\n4\r\n1234\r\n0\r\n\r\n", 413},
+        {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: "
+         "chunked\r\n\r\n5\r\n12345\r\n4\r\n1234\r\n0\r\n\r\n",
+         413},
     };
     for (const auto& [bytes, status] : cases) {
         INFO(bytes);
@@ -236,9 +250,9 @@ TEST_CASE("one byte over a limit is refused, however it arrives") {
 }
 
 TEST_CASE("pipelined messages are read one after the other, however they are split") {
-    const std::vector<std::string> parts{get("A: b"), post("Content-Length: 5", "GET /"), "\r\n" + get("C: d"),
-                                         chunked("4\r\nPOST\r\n0\r\nT: x\r\n\r\n"), target("/a%20b/../c"),
-                                         post("Content-Length: 0", "")};
+    const std::vector<std::string> parts{get("A: b"),           post("Content-Length: 5", "GET /"),
+                                         "\r\n" + get("C: d"),  chunked("4\r\nPOST\r\n0\r\nT: x\r\n\r\n"),
+                                         target("/a%20b/../c"), post("Content-Length: 0", "")};
     std::mt19937 random(7);
     for (int round = 0; round < 200; ++round) {
         std::string stream;
@@ -280,6 +294,7 @@ TEST_CASE("the value scanner agrees with the character table at every length and
                 std::string text(size, 'x');
                 text[at] = static_cast<char>(c);
                 const bool allowed = (c >= 0x20 && c != 0x7f) || c == '\t';
-                if (find_value_end(text.data(), size) != (allowed ? size : at)) FAIL("byte " << c << " at " << at);
+                if (find_value_end(text.data(), size) != (allowed ? size : at))
+                    FAIL("byte " << c << " at " << at);
             }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Reads a byte stream as the edge does, without sockets: heads, bodies, the next message. The verdict on a stream must
-// not depend on how its bytes were split.
+// Reads a byte stream as the edge does, without sockets: heads, bodies, the next message. The verdict on a
+// stream must not depend on how its bytes were split.
 
 #include "net/buffer.hpp"
 #include "net/chunk_decoder.hpp"
@@ -24,7 +24,7 @@ struct Message {
 };
 
 struct Verdict {
-    int status = 0;  ///< of the refusal; 0 = none
+    int status = 0;         ///< of the refusal; 0 = none
     bool complete = false;  ///< the stream ends where a message ends
     std::vector<Message> messages;
     bool operator==(const Verdict&) const = default;
@@ -41,7 +41,8 @@ class MessageJudge {
         moved.insert(moved.end(), bytes.begin(), bytes.end());
         parser_.relocate(reinterpret_cast<uintptr_t>(in_.data()), in_.size(), moved.data());
         in_.swap(moved);
-        while (step()) {}
+        while (step()) {
+        }
         verdict_.complete = in_.empty() && !in_body_ && verdict_.status == 0;
     }
     const Verdict& verdict() const { return verdict_; }
@@ -76,9 +77,15 @@ class MessageJudge {
             body_.append({in_.data(), head.content_length});
             consume(head.content_length);
         }
-        Message message{std::string(head.method), std::string(head.target), std::string(head.path),
-                        std::string(head.query),  std::string(head.host),   std::string(body_.view()),
-                        {},                       head.keep_alive,          head.expects_continue};
+        Message message{std::string(head.method),
+                        std::string(head.target),
+                        std::string(head.path),
+                        std::string(head.query),
+                        std::string(head.host),
+                        std::string(body_.view()),
+                        {},
+                        head.keep_alive,
+                        head.expects_continue};
         for (const Header& header : head.headers) message.headers.emplace_back(header.name, header.value);
         verdict_.messages.push_back(std::move(message));
         parser_.reset();

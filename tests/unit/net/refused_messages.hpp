@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Messages that two readers could understand differently, or that break a limit: the section that forbids them (of RFC
-// 9112 unless it says 9110 or 3986; "ours" is a rule of this edge) and the answer.
+// Messages that two readers could understand differently, or that break a limit: the section that forbids
+// them (of RFC 9112 unless it says 9110 or 3986; "ours" is a rule of this edge) and the answer.
 
 #include <string>
 #include <string_view>
@@ -27,8 +27,12 @@ inline std::string target(std::string_view text) {
 inline std::string host(std::string_view value) {
     return "GET / HTTP/1.1\r\nHost: " + std::string(value) + "\r\n\r\n";
 }
-inline std::string chunked(std::string_view body) { return post("Transfer-Encoding: chunked", body); }
-inline std::string line(std::string_view text) { return std::string(text) + "\r\nHost: a\r\n\r\n"; }
+inline std::string chunked(std::string_view body) {
+    return post("Transfer-Encoding: chunked", body);
+}
+inline std::string line(std::string_view text) {
+    return std::string(text) + "\r\nHost: a\r\n\r\n";
+}
 
 /// Sources that cannot be written as a literal.
 inline std::string with_byte(std::string text, char byte) {
@@ -213,13 +217,15 @@ inline std::vector<RefusedMessage> refused_fields() {
         {"9110 5.5 bare LF in a value", 400, with_byte(get("A: b@c"), '\n')},
         {"9110 5.5 BEL in a value", 400, with_byte(get("A: b@c"), '\x07')},
         {"9110 5.5 DEL in a value", 400, with_byte(get("A: b@c"), '\x7f')},
-        {"9110 5.5 ESC deep in a long value", 400, with_byte(get("A: " + std::string(40, 'x') + "@c"), '\x1b')},
+        {"9110 5.5 ESC deep in a long value", 400,
+         with_byte(get("A: " + std::string(40, 'x') + "@c"), '\x1b')},
         {"2.2 bare LF ends the head", 400, "GET / HTTP/1.1\r\nHost: a\r\n\nX"},
         {"2.2 CR without LF ends the head", 400, "GET / HTTP/1.1\r\nHost: a\r\n\rX"},
         {"ours: fields over 32 KiB", 431, get("A: " + std::string(33'000, 'x'))},
         {"ours: name over 32 KiB", 431, get(std::string(33'000, 'x') + ": a")},
         {"ours: white space over 32 KiB", 431, get("A:" + std::string(33'000, ' ') + "a")},
-        {"ours: over 100 fields", 431, [] {
+        {"ours: over 100 fields", 431,
+         [] {
              std::string fields;
              for (int i = 0; i < 101; ++i) fields += "A: b\r\n";
              return get(fields + "A: b");
@@ -230,10 +236,12 @@ inline std::vector<RefusedMessage> refused_fields() {
         {"9110 10.1.1 two expectations", 417,
          post("Expect: 100-continue\r\nExpect: 100-continue\r\nContent-Length: 1", "x")},
         {"9110 7.6.1 Connection names Host", 400, get("Connection: host")},
-        {"9110 7.6.1 Connection names a length", 400, post("Connection: close, Content-Length\r\nContent-Length: 1", "x")},
+        {"9110 7.6.1 Connection names a length", 400,
+         post("Connection: close, Content-Length\r\nContent-Length: 1", "x")},
         {"9110 7.6.1 Connection names the coding", 400,
          post("Connection: Transfer-Encoding\r\nTransfer-Encoding: chunked", "0\r\n\r\n")},
-        {"9110 7.6.1 Connection names Authorization", 400, get("Connection: authorization\r\nAuthorization: x")},
+        {"9110 7.6.1 Connection names Authorization", 400,
+         get("Connection: authorization\r\nAuthorization: x")},
         {"9110 7.6.1 Connection names Cookie", 400, get("Connection: keep-alive, cookie")},
         {"9110 7.6.1 Connection is no list of tokens", 400, get("Connection: a b")},
         {"9110 7.6.1 Connection is no list of tokens", 400, get("Connection: \"close\"")},
@@ -250,9 +258,12 @@ inline std::vector<RefusedMessage> refused_framing() {
         {"6.1 gzip, chunked", 400, post("Transfer-Encoding: gzip, chunked", end)},
         {"6.1 chunked not last", 400, post("Transfer-Encoding: chunked, gzip", end)},
         {"7.1 chunked twice", 400, post("Transfer-Encoding: chunked, chunked", end)},
-        {"7.1 chunked in two fields", 400, post("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked", end)},
-        {"6.1 identity, then chunked", 400, post("Transfer-Encoding: identity\r\nTransfer-Encoding: chunked", end)},
-        {"6.1 chunked, then identity", 400, post("Transfer-Encoding: chunked\r\nTransfer-Encoding: identity", end)},
+        {"7.1 chunked in two fields", 400,
+         post("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked", end)},
+        {"6.1 identity, then chunked", 400,
+         post("Transfer-Encoding: identity\r\nTransfer-Encoding: chunked", end)},
+        {"6.1 chunked, then identity", 400,
+         post("Transfer-Encoding: chunked\r\nTransfer-Encoding: identity", end)},
         {"9110 5.6.1 empty element first", 400, post("Transfer-Encoding: ,chunked", end)},
         {"9110 5.6.1 empty element last", 400, post("Transfer-Encoding: chunked,", end)},
         {"6.1 empty coding", 400, post("Transfer-Encoding:", end)},
@@ -260,11 +271,15 @@ inline std::vector<RefusedMessage> refused_framing() {
         {"6.1 parameter", 400, post("Transfer-Encoding: chunked;q=1", end)},
         {"6.1 two words", 400, post("Transfer-Encoding: chunked x", end)},
         {"6.1 8-bit", 400, post("Transfer-Encoding: chunked\xA0", end)},
-        {"9110 5.5 vertical tab", 400, post("Transfer-Encoding: \x0b" "chunked", end)},
+        {"9110 5.5 vertical tab", 400,
+         post("Transfer-Encoding: \x0b"
+              "chunked",
+              end)},
         {"6.1 coding and length", 400, post("Transfer-Encoding: chunked\r\nContent-Length: 5", end)},
         {"6.1 length and coding", 400, post("Content-Length: 5\r\nTransfer-Encoding: chunked", end)},
         {"6.1 unknown coding and length", 400, post("Transfer-Encoding: x\r\nContent-Length: 5", "hello")},
-        {"6.1 coding in HTTP/1.0", 400, "POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + end},
+        {"6.1 coding in HTTP/1.0", 400,
+         "POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + end},
         {"6.3 length twice", 400, post("Content-Length: 5\r\nContent-Length: 6", "hello")},
         {"6.3 length twice, equal", 400, post("Content-Length: 5\r\nContent-Length: 5", "hello")},
         {"6.3 list of lengths", 400, post("Content-Length: 5, 5", "hello")},
@@ -316,8 +331,10 @@ inline std::vector<RefusedMessage> refused_chunks() {
         {"7.1.1 bare LF in a quoted extension", 400, chunked("5;a=\"\n\"\r\nhello\r\n0\r\n\r\n")},
         {"7.1.1 NUL in an extension", 400, with_byte(chunked("5;a@b\r\nhello\r\n0\r\n\r\n"), '\0')},
         {"7.1.1 8-bit in an extension", 400, chunked("5;a=\xFF\r\nhello\r\n0\r\n\r\n")},
-        {"ours: extension over 1 KiB", 400, chunked("5;" + std::string(1025, 'a') + "\r\nhello\r\n0\r\n\r\n")},
-        {"ours: extensions over 1 KiB together", 400, [] {
+        {"ours: extension over 1 KiB", 400,
+         chunked("5;" + std::string(1025, 'a') + "\r\nhello\r\n0\r\n\r\n")},
+        {"ours: extensions over 1 KiB together", 400,
+         [] {
              std::string body;
              for (int i = 0; i < 60; ++i) body += "1;" + std::string(20, 'a') + "\r\nx\r\n";
              return chunked(body + "0\r\n\r\n");
@@ -331,7 +348,8 @@ inline std::vector<RefusedMessage> refused_chunks() {
         {"7.1.2 bare LF ends the trailers", 400, chunked("0\r\n\n")},
         {"7.1.2 CR without LF ends the trailers", 400, chunked("0\r\n\rX")},
         {"ours: trailer over 32 KiB", 431, chunked("0\r\nA: " + std::string(33'000, 'x') + "\r\n\r\n")},
-        {"ours: over 100 trailers", 431, [] {
+        {"ours: over 100 trailers", 431,
+         [] {
              std::string body = "0\r\n";
              for (int i = 0; i < 101; ++i) body += "A: b\r\n";
              return chunked(body + "\r\n");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "message_judge.hpp"
 #include "refused_messages.hpp"
+
+#include "message_judge.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -16,9 +17,12 @@ constexpr Table tables[] = {refused_request_lines, refused_targets, refused_host
 std::string visible(std::string_view bytes) {
     std::string text;
     for (char c : bytes.substr(0, 200)) {
-        if (c == '\r') text += "\\r";
-        else if (c == '\n') text += "\\n";
-        else text += c;
+        if (c == '\r')
+            text += "\\r";
+        else if (c == '\n')
+            text += "\\n";
+        else
+            text += c;
     }
     return text;
 }

@@ -8,8 +8,9 @@
 #include <hks/telemetry/logger.hpp>
 #include <hks/telemetry/metrics.hpp>
 
-#include <atomic>
 #include <boost/asio/executor_work_guard.hpp>
+
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <thread>
 

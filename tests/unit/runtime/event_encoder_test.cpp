@@ -5,8 +5,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <chrono>
+#include <ctime>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -145,8 +147,37 @@ json encoded(const Call& call, uint32_t timeout_ms = 30'000) {
     return from_json;
 }
 
+/// The event as a worker makes it from the array.
 json event_of(const Call& call) {
-    return encoded(call).at(0);
+    json const array = encoded(call);
+    const auto map = [&](size_t i) { return array.at(i).is_null() ? json::object() : array.at(i); };
+    const auto lists = [&](size_t i) {
+        if (!array.at(i).is_null()) return array.at(i);
+        json lists = json::object();
+        json const single = map(i - 1);
+        for (auto const& [name, value] : single.items()) lists[name] = json::array({value});
+        return lists;
+    };
+    return {{"httpMethod", array.at(0)},
+            {"path", array.at(1)},
+            {"headers", map(2)},
+            {"multiValueHeaders", lists(3)},
+            {"queryStringParameters", map(4)},
+            {"multiValueQueryStringParameters", lists(5)},
+            {"pathParameters", map(6)},
+            {"requestContext",
+             {{"requestId", array.at(11)},
+              {"path", array.at(7)},
+              {"httpMethod", array.at(0)},
+              {"sourceIp", array.at(8)},
+              {"protocol", array.at(9)},
+              {"authorizer", map(10)}}}};
+}
+
+double thread_seconds() {
+    timespec now{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
 }
 
 uint8_t flags_of(std::string_view body) {
@@ -166,25 +197,28 @@ TEST_CASE("the event array carries what belongs to the call", "[event_encoder]")
     call.request.trigger = "front";
     call.request.query = "a=%20b";
     json const array = encoded(call, 1500);
-    REQUIRE(array.size() == 8);
-    CHECK(array[1] == "0123456789abcdef0123456789abcdef");
-    CHECK(array[2] == 1500);
-    CHECK(array[3] == 3);
-    CHECK(array[4] == "00-11-22-01");
-    CHECK(array[5] == "front");
-    CHECK(array[6] == "http");
-    CHECK(array[7] == "a=%20b");
+    REQUIRE(array.size() == 18);
+    CHECK(array[11] == "0123456789abcdef0123456789abcdef");
+    CHECK(array[12] == 1500);
+    CHECK(array[13] == 3);
+    CHECK(array[14] == "00-11-22-01");
+    CHECK(array[15] == "front");
+    CHECK(array[16] == "http");
+    CHECK(array[17] == "a=%20b");
 }
 
 TEST_CASE("no traceparent is null", "[event_encoder]") {
-    CHECK(encoded(TestCall()).at(4).is_null());
+    CHECK(encoded(TestCall()).at(14).is_null());
 }
 
 TEST_CASE("timeouts beyond 31 bits survive", "[event_encoder]") {
-    CHECK(encoded(TestCall(), 4'000'000'000u).at(2) == 4'000'000'000u);
+    CHECK(encoded(TestCall(), 4'000'000'000u).at(12) == 4'000'000'000u);
 }
 
-TEST_CASE("absent maps are empty maps", "[event_encoder]") {
+TEST_CASE("absent maps are null, headers are a map", "[event_encoder]") {
+    json const array = encoded(TestCall());
+    for (size_t const i : {3, 4, 5, 6, 10}) CHECK(array.at(i).is_null());
+    CHECK(array.at(2) == json::object());
     json const event = event_of(TestCall());
     for (auto const* name : {"headers", "multiValueHeaders", "queryStringParameters",
                              "multiValueQueryStringParameters", "pathParameters"}) {
@@ -371,14 +405,16 @@ TEST_CASE("encoding a typical request", "[.benchmark]") {
     call.request.body = R"({"name":"Alice"})";
     for (auto const encoding : {EventEncoding::json, EventEncoding::marshal}) {
         std::string out;
-        int constexpr rounds = 300'000;
-        auto const begin = std::chrono::steady_clock::now();
-        for (int i = 0; i < rounds; ++i) {
-            out.clear();
-            append_call(out, encoding, static_cast<uint32_t>(i), call, 30'000);
+        double best = 1e9;  // of many short runs, in time of this thread: others may be busy on this machine
+        for (int run = 0; run < 300; ++run) {
+            double const begin = thread_seconds();
+            for (uint32_t i = 0; i < 1000; ++i) {
+                out.clear();
+                append_call(out, encoding, i, call, 30'000);
+            }
+            best = std::min(best, (thread_seconds() - begin) * 1e6 / 1000);
         }
-        std::chrono::duration<double, std::micro> const spent = std::chrono::steady_clock::now() - begin;
         WARN((encoding == EventEncoding::json ? "json " : "marshal ")
-             << out.size() << " bytes, " << spent.count() / rounds << " us a call");
+             << out.size() << " bytes, " << best << " us a call");
     }
 }

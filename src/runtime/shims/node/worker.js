@@ -118,7 +118,7 @@ function currentCall() {
 }
 
 function logged() {
-  if (quick < QUICK_RUNS) flush();
+  if (quick < QUICK_RUNS || exiting) flush();
   else hold();
 }
 
@@ -201,12 +201,45 @@ function installLogs() {
 
 const neverLifted = new Set(['specversion', '__proto__', 'constructor', 'prototype']);
 
-/** Adds what depends on the body; the rest of the event comes from the server. */
-function completeEvent(event, flags, text) {
-  event.body = text;
-  event.isBase64Encoded = (flags & TEXT) === 0;
-  event.data = text;
-  if ((flags & OBJECT) === 0) return;
+function wrap(values) {
+  const lists = {};
+  for (const name in values) {
+    if (name === '__proto__') Object.defineProperty(lists, name, { value: [values[name]], enumerable: true, writable: true, configurable: true });
+    else lists[name] = [values[name]];
+  }
+  return lists;
+}
+
+// Elements of the event array behind those that only makeEvent() reads
+const REQUEST_ID = 11, TIMEOUT = 12, ATTEMPT = 13, TRACEPARENT = 14, TRIGGER = 15, TRIGGER_TYPE = 16;
+
+/** The event, from the values that the server has made and the body. */
+function makeEvent(array, flags, text) {
+  const event = {
+    httpMethod: array[0],
+    path: array[1],
+    headers: array[2],
+    multiValueHeaders: array[3] || wrap(array[2]),
+    queryStringParameters: array[4] || {},
+    multiValueQueryStringParameters: array[5] || wrap(array[4]),
+    pathParameters: array[6] || {},
+    requestContext: {
+      requestId: array[REQUEST_ID],
+      path: array[7],
+      httpMethod: array[0],
+      sourceIp: array[8],
+      protocol: array[9],
+      authorizer: array[10] || {},
+    },
+    body: text,
+    isBase64Encoded: (flags & TEXT) === 0,
+    data: text,
+  };
+  if ((flags & OBJECT) !== 0) lift(event, text);
+  return event;
+}
+
+function lift(event, text) {
   let members;
   try {
     members = JSON.parse(text);
@@ -225,20 +258,20 @@ class Context {
   #call;
   #started;
   constructor(call, started) {
-    this.#call = call; // event, request id, timeout, attempt, traceparent, trigger, trigger type
+    this.#call = call; // event array
     this.#started = started;
   }
-  get requestId() { return this.#call[1]; }
+  get requestId() { return this.#call[REQUEST_ID]; }
   get functionName() { return about.function; }
   get functionVersion() { return String(about.version); }
   get workspace() { return about.workspace; }
   get memoryLimitInMb() { return about.memory_mb; }
-  get attempt() { return this.#call[3]; }
-  get traceparent() { return this.#call[4]; }
-  get trigger() { return this.#call[5]; }
-  get triggerType() { return this.#call[6]; }
+  get attempt() { return this.#call[ATTEMPT]; }
+  get traceparent() { return this.#call[TRACEPARENT]; }
+  get trigger() { return this.#call[TRIGGER]; }
+  get triggerType() { return this.#call[TRIGGER_TYPE]; }
   getRemainingTimeInMillis() {
-    return Math.max(0, Math.floor(this.#call[2] - (performance.now() - this.#started)));
+    return Math.max(0, Math.floor(this.#call[TIMEOUT] - (performance.now() - this.#started)));
   }
   get remainingTimeMs() { return this.getRemainingTimeInMillis(); }
 }
@@ -420,6 +453,14 @@ function isOwnFrame(line) {
 }
 
 function describe(error) {
+  try {
+    return describeAny(error);
+  } catch {
+    return JSON.stringify({ type: 'Error', message: '(what was thrown cannot be described)', stack: '' });
+  }
+}
+
+function describeAny(error) {
   let type = typeof error;
   let message = String(error);
   let stack = '';
@@ -499,6 +540,7 @@ let concurrency = 1;
 let quick = 0; // so many runs in a row were quick
 let queue = [];
 let next = 0; // of queue
+let finishedAt = 0; // when the last call ended
 let running = 0;
 let pumping = false;
 let draining = false;
@@ -525,8 +567,7 @@ class PendingCall {
 
 function invoke(call) {
   const array = JSON.parse(call.meta);
-  const event = array[0];
-  completeEvent(event, call.flags, call.text);
+  const event = makeEvent(array, call.flags, call.text);
   const context = new Context(array, call.started);
   if (!callbackStyle) return handler(event, context);
   return new Promise((resolve, reject) => {
@@ -535,6 +576,14 @@ function invoke(call) {
       result.then((value) => { if (value !== undefined) resolve(value); }, reject);
     }
   });
+}
+
+/** Runs the handler and sends its answer; a promise when that takes longer than this turn. */
+function run(call) {
+  const result = invoke(call);
+  if (result === null || typeof result !== 'object' || typeof result.then !== 'function') return sendResult(call, result);
+  const promise = result instanceof Promise ? result : Promise.resolve(result);
+  return promise.then((value) => sendResult(call, value));
 }
 
 function start(call, now) {
@@ -548,26 +597,14 @@ function start(call, now) {
   }
   let result;
   try {
-    result = callOf === null ? invoke(call) : callOf.run(call, invoke, call);
-    if (result === null || typeof result !== 'object' || typeof result.then !== 'function') {
-      result = sendResult(call, result);
-      if (result === undefined) return finish(call);
-    } else {
-      result = result.then((value) => sendResult(call, value));
-    }
+    result = callOf === null ? run(call) : callOf.run(call, run, call);
   } catch (error) {
     fail(call, error);
-    return finish(call);
   }
+  if (result === undefined) return finish(call);
   hold();
   result.then(() => finish(call), (error) => {
-    if (!call.over) {
-      try {
-        fail(call, error);
-      } catch (unprintable) {
-        fail(call, new Error('the handler threw something that cannot be described'));
-      }
-    }
+    fail(call, error);
     finish(call);
   });
 }
@@ -582,8 +619,6 @@ function finish(call) {
   quick = finishedAt - call.started < QUICK_RUN ? quick + 1 : 0;
   if (!pumping) pump(finishedAt);
 }
-
-let finishedAt = 0;
 
 /** Starts what may start. One clock reading per call: the end of one is the beginning of the next. */
 function pump(now) {
@@ -752,7 +787,7 @@ async function loadModule(file, root) {
 
 function functionOf(exported, name) {
   for (const place of [exported, exported.default]) {
-    if (place !== null && place !== undefined && typeof place[name] === 'function') return place[name].bind === undefined ? null : place[name];
+    if (place !== null && place !== undefined && typeof place[name] === 'function') return place[name];
   }
   return null;
 }
@@ -848,10 +883,14 @@ function main() {
   socket.resume();
   process.on('uncaughtException', crash);
   process.on('unhandledRejection', crash);
-  process.on('exit', flush);
+  process.on('exit', () => {
+    exiting = true;
+    flush();
+  });
   process.on('SIGTERM', () => {
     if (process.listenerCount('SIGTERM') > 1) return; // the function has a handler of its own
     draining = true;
+    if (about === undefined) process.exit(0);
     exitWhenDrained();
   });
   frame(HELLO, 0, JSON.stringify({ language: 'node', version: process.versions.node, encoding: 'json' }), '', 0, 0);

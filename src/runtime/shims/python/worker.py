@@ -15,6 +15,7 @@ import binascii
 import builtins
 import collections
 import contextvars
+import ctypes
 import importlib
 import inspect
 import io
@@ -47,12 +48,28 @@ READ_SIZE = 64 * 1024
 LONGEST_LINE = 64 * 1024
 QUICK_RUN = 200e-6  # seconds; after QUICK_RUNS of them in a row answers may wait for their batch
 QUICK_RUNS = 16
+LONGEST_HOLD = 0.001  # seconds
+PUSH_AFTER = LONGEST_HOLD / 2
 
 NEVER_LIFTED = frozenset(("specversion", "__proto__", "constructor", "prototype"))
 OWN_FRAMES = frozenset((__name__ + ".py", "<frozen importlib._bootstrap>", "<frozen importlib._bootstrap_external>",
                         importlib.__file__, os.path.realpath(importlib.__file__)))
 
 call_id = contextvars.ContextVar("hks_call", default=0)  # in threads and tasks; what is printed belongs to it
+
+
+try:
+    set_timer = ctypes.PyDLL(None).timerfd_settime
+    set_timer.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
+    ITIMERSPEC = (ctypes.c_long * 4)(0, 0, 0, int(LONGEST_HOLD * 1e9))
+    ONE_MILLISECOND = ctypes.addressof(ITIMERSPEC)
+except Exception:  # an interpreter without ctypes: every answer leaves at once
+    set_timer = None
+
+
+def make_timer():
+    timer = ctypes.PyDLL(None).timerfd_create(time.CLOCK_MONOTONIC, os.O_CLOEXEC) if set_timer is not None else -1
+    return timer if timer >= 0 else None
 
 
 def frame(kind, call=0, meta=b"", body=b"", flags=0, aux=0):
@@ -69,25 +86,55 @@ def refuse_constant(name):
 parse_json = json.JSONDecoder(parse_constant=refuse_constant).decode
 
 
-def complete_event(event, flags, body):
-    """Adds what depends on the body; the rest of the event comes from the server."""
-    if flags & TEXT:
+# Elements of the event array behind those that only make_event() reads
+REQUEST_ID, TIMEOUT, ATTEMPT, TRACEPARENT, TRIGGER, TRIGGER_TYPE, RAW_QUERY = range(11, 18)
+
+
+def make_event(array, flags, body):
+    """The event, from the values that the server has made and the body."""
+    (method, path, headers, multi, query, multi_query, parameters, received, source, protocol, authorizer,
+     request_id, _, _, _, _, _, _) = array
+    if not body:
+        text = ""
+    elif flags & TEXT:
         text = str(body, "utf-8")
-        event["isBase64Encoded"] = False
     else:
         text = str(binascii.b2a_base64(body, newline=False), "ascii")
-        event["isBase64Encoded"] = True
-    event["body"] = event["data"] = text
+    if multi is None:
+        multi = {}
+        for name, value in headers.items():  # a comprehension costs a function call
+            multi[name] = [value]
+    event = {
+        "httpMethod": method,
+        "path": path,
+        "headers": headers,
+        "multiValueHeaders": multi,
+        "queryStringParameters": query or {},
+        "multiValueQueryStringParameters": multi_query or ({name: [value] for name, value in query.items()} if query else {}),
+        "pathParameters": parameters or {},
+        "requestContext": {
+            "requestId": request_id,
+            "path": received,
+            "httpMethod": method,
+            "sourceIp": source,
+            "protocol": protocol,
+            "authorizer": authorizer or {},
+        },
+        "body": text,
+        "isBase64Encoded": not flags & TEXT,
+        "data": text,
+    }
     if flags & OBJECT:
         try:
             members = parse_json(text)
         except ValueError:
-            return
+            return event
         if "data" in members:
             event["data"] = members["data"]
         for name, value in members.items():
             if name not in event and name not in NEVER_LIFTED:
                 event[name] = value
+    return event
 
 
 class Context:
@@ -98,17 +145,17 @@ class Context:
     memory_limit_in_mb = 0
 
     def __init__(self, call, started):
-        self._call = call  # event, request id, timeout, attempt, traceparent, trigger, trigger type, raw query
+        self._call = call  # event array
         self._started = started
 
-    request_id = property(lambda self: self._call[1])
-    attempt = property(lambda self: self._call[3])
-    traceparent = property(lambda self: self._call[4])
-    trigger = property(lambda self: self._call[5])
-    trigger_type = property(lambda self: self._call[6])
+    request_id = property(lambda self: self._call[REQUEST_ID])
+    attempt = property(lambda self: self._call[ATTEMPT])
+    traceparent = property(lambda self: self._call[TRACEPARENT])
+    trigger = property(lambda self: self._call[TRIGGER])
+    trigger_type = property(lambda self: self._call[TRIGGER_TYPE])
 
     def get_remaining_time_in_millis(self):
-        return max(0, int(self._call[2] - (time.monotonic() - self._started) * 1000))
+        return max(0, int(self._call[TIMEOUT] - (time.monotonic() - self._started) * 1000))
 
     remaining_time_ms = property(get_remaining_time_in_millis)
 
@@ -273,12 +320,8 @@ def encode_response(status, response):
         if headers is None:
             headers = Headers.of(given, multi, cookies)
     body, encoded, block = get("body"), get("isBase64Encoded"), headers.block
-    if type(body) is str:
-        if not encoded and not headers.binary:
-            try:
-                return status, block if headers.typed else block + TYPE_TEXT, body.encode()
-            except UnicodeEncodeError:
-                return status, block if headers.typed else block + TYPE_TEXT, body.encode("utf-8", "replace")
+    if type(body) is str and not encoded and not headers.binary:
+        return status, block if headers.typed else block + TYPE_TEXT, body.encode("utf-8", "replace")
     if body is None:
         return status, block, b""
     if isinstance(body, (str, bytes, bytearray, memoryview)):
@@ -302,8 +345,13 @@ def encode_response(status, response):
 def encode_answer(result):
     """(status, header lines, body) of whatever a handler returned."""
     if isinstance(result, dict):
-        status = result.get("statusCode")
+        get = result.get
+        status = get("statusCode")
         if status is not None:
+            body = get("body")
+            if (type(body) is str and type(status) is int and 200 <= status <= 599 and not get("headers")
+                    and len(result) == 2 + ("headers" in result)):
+                return status, TYPE_TEXT, body.encode("utf-8", "replace")  # what most functions return
             if type(status) is not int or not 200 <= status <= 599:
                 status = status_of(status)
             if status is not None:
@@ -475,8 +523,8 @@ class Worker:
         self.waiting = False  # in recv with nothing to do
         self.draining = False
         self.load = None
-        self.flusher = None  # Event that wakes the thread of flush_late()
-        self.flusher_sleeps = True
+        self.timer = None  # descriptor
+        self.pushed = 0  # when it was set
         self.stdout, self.stderr = LogStream(self, STDOUT), LogStream(self, STDERR)
         self.on_sigterm = self.handle_sigterm  # one object, to be recognised
 
@@ -500,37 +548,28 @@ class Worker:
 
     def logged(self):
         """Lines should be seen at once, but not at the price of a system call each while calls take microseconds."""
+        now = time.monotonic()
         if self.quick < QUICK_RUNS:
             self.flush()
-        elif self.flusher_sleeps:
-            self.hold()
+        elif now - self.pushed > PUSH_AFTER:
+            self.hold(now)
 
-    def hold(self):
-        """What is in `out` may wait a moment: a thread looks after it every millisecond while there is work."""
-        self.flusher_sleeps = False
-        if self.flusher is None:
-            self.flusher = threading.Event()
+    def hold(self, now):
+        """What is in `out` may wait, for a millisecond at most: a timer then wakes a thread that flushes. Batches keep
+        pushing the timer on, so that under load it never fires; that is done rarely, because it is a system call."""
+        if self.timer is None:
+            self.timer = make_timer()
+            if self.timer is None:
+                return self.flush()
             sys.setswitchinterval(0.001)
             threading.Thread(target=self.flush_late, name="hks-flush", daemon=True).start()
-        else:
-            self.flusher.set()
+        self.pushed = now
+        set_timer(self.timer, 0, ONE_MILLISECOND, None)
 
     def flush_late(self):
-        idle = 0
         while True:
-            time.sleep(0.001)
-            if self.out:
-                idle = 0
-                self.flush()
-                continue
-            idle += 1
-            if idle >= 50:
-                self.flusher.clear()
-                self.flusher_sleeps = True
-                if not self.out:  # else somebody may have looked at flusher_sleeps just before
-                    self.flusher.wait()
-                self.flusher_sleeps = False
-                idle = 0
+            os.read(self.timer, 8)
+            self.flush()
 
     def end_lines(self, call):
         if self.stdout.partial:
@@ -679,6 +718,8 @@ class Worker:
     def serve_serial(self, function, wants):
         pending, out, page, loads, monotonic = self.pending, self.out, self.page, marshal.loads, time.monotonic
         popleft, recv = pending.popleft, self.socket.recv
+        printed, failed = self.stdout.partial, self.stderr.partial
+        batch = 0  # when it was read
         while True:
             if not pending:
                 if self.draining:
@@ -691,7 +732,7 @@ class Worker:
                 if not data:
                     os._exit(0)  # the server has gone
                 self.take(data)
-                now = monotonic()
+                batch = now = monotonic()
                 continue
             if self.quick < QUICK_RUNS:
                 if out:
@@ -703,17 +744,18 @@ class Worker:
                 now = monotonic()
             call, flags, meta, body = popleft()
             page[0] = self.current = call
-            if out and self.flusher_sleeps:
-                self.hold()
+            if out:
+                if now - batch > LONGEST_HOLD:
+                    self.flush()
+                    batch = now
+                elif now - self.pushed > PUSH_AFTER:
+                    self.hold(now)
             try:
                 array = loads(meta)
-                event = array[0]
-                if wants < 3:
-                    complete_event(event, flags, body)
                 if wants == 2:
-                    result = function(event, Context(array, now))
+                    result = function(make_event(array, flags, body), Context(array, now))
                 elif wants == 1:
-                    result = function(event)
+                    result = function(make_event(array, flags, body))
                 elif wants == 0:
                     result = function()
                 else:
@@ -722,7 +764,9 @@ class Worker:
                     result = run_awaitable(result)
                 status, block, body = encode_answer(result) if wants < 3 else result
                 if type(body) is bytes:
-                    self.answer(call, status, block, body)
+                    if printed or failed:
+                        self.end_lines(call)
+                    out += (pack_header(len(block) + len(body), len(block), call, RESULT, END, status), block, body)
                 else:
                     stream = self.streams[call] = Stream()
                     try:
@@ -794,12 +838,10 @@ class Worker:
             if stream.cancelled:
                 return self.done(call)
             array = marshal.loads(meta)
-            event = array[0]
             if wants == 3:
                 result = function(array, flags, body)
             else:
-                complete_event(event, flags, body)
-                result = function(*(event, Context(array, time.monotonic()))[:wants])
+                result = function(*(make_event(array, flags, body), Context(array, time.monotonic()))[:wants])
             if hasattr(result, "__await__"):
                 result = run_awaitable(result)
             status, block, body = encode_answer(result) if wants < 3 else result
@@ -979,8 +1021,7 @@ def run_async_handler(function, wants):
     async def run_one(server, item, stream):
         call, flags, meta, body = item
         array = marshal.loads(meta)
-        complete_event(array[0], flags, body)
-        result = function(*(array[0], Context(array, time.monotonic()))[:wants])
+        result = function(*(make_event(array, flags, body), Context(array, time.monotonic()))[:wants])
         if hasattr(result, "__await__"):
             result = await result
         status, block, body = encode_answer(result)
@@ -1021,14 +1062,14 @@ def head_block(status, headers):
 
 
 def run_wsgi(application, threads):
-    def environment(array, body):
-        event, raw_query = array[0], array[7]
+    def environment(array, flags, body):
+        event = make_event(array, flags & TEXT, body)
         host, port = server_address(event)
         environ = {
             "REQUEST_METHOD": event["httpMethod"],
             "SCRIPT_NAME": "",
             "PATH_INFO": raw_text(event["path"]).decode("latin-1"),
-            "QUERY_STRING": raw_query,
+            "QUERY_STRING": array[RAW_QUERY],
             "SERVER_NAME": host,
             "SERVER_PORT": str(port),
             "SERVER_PROTOCOL": event["requestContext"]["protocol"],
@@ -1042,7 +1083,7 @@ def run_wsgi(application, threads):
             "wsgi.multiprocess": True,
             "wsgi.run_once": False,
             "hks.event": event,
-            "hks.request_id": array[1],
+            "hks.request_id": array[REQUEST_ID],
         }
         for name, value in event["headers"].items():
             key = name.upper().replace("-", "_")
@@ -1072,7 +1113,7 @@ def run_wsgi(application, threads):
             head[:] = [int(status.split(" ", 1)[0]), headers]
             return written.append
 
-        result = application(environment(array, body), start_response)
+        result = application(environment(array, flags, body), start_response)
         if isinstance(result, (list, tuple)) or hasattr(result, "__len__") and len(result) == 1:
             whole = b"".join(pieces(written, result))
             return head[0], head_block(*head), whole
@@ -1120,8 +1161,8 @@ class AsgiApplication:
         inbox.put_nowait({"type": "lifespan.shutdown"})
         await asyncio.wait((task, asyncio.ensure_future(answers.get())), return_when=asyncio.FIRST_COMPLETED)
 
-    def scope(self, array):
-        event, raw_query = array[0], array[7]
+    def scope(self, array, flags, body):
+        event = make_event(array, flags & TEXT, body)
         host = server_address(event)
         return {
             "type": "http",
@@ -1131,7 +1172,7 @@ class AsgiApplication:
             "scheme": event["headers"].get("x-forwarded-proto", "http"),
             "path": event["path"],
             "raw_path": quote(event["path"], safe="/:@!$&'()*+,;=~").encode(),
-            "query_string": raw_query.encode("latin-1", "replace"),
+            "query_string": array[RAW_QUERY].encode("latin-1", "replace"),
             "root_path": "",
             "headers": [(raw_text(name), raw_text(value)) for name, values in event["multiValueHeaders"].items()
                         for value in values],
@@ -1139,11 +1180,11 @@ class AsgiApplication:
             "server": host,
             "state": dict(self.state),
             "hks.event": event,
-            "hks.request_id": array[1],
+            "hks.request_id": array[REQUEST_ID],
         }
 
     async def run_one(self, server, item, stream):
-        call, _, meta, body = item
+        call, flags, meta, body = item
         worker = server.worker
         head, parts = [], []
         asked = ended = begun = False
@@ -1184,7 +1225,7 @@ class AsgiApplication:
                     worker.flush()
 
         try:
-            await self.application(self.scope(marshal.loads(meta)), receive, send)
+            await self.application(self.scope(marshal.loads(meta), flags, body), receive, send)
         except Exception as error:
             if not ended:
                 raise

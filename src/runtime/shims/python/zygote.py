@@ -64,7 +64,10 @@ class Zygote:
         signal.set_wakeup_fd(wake_end, warn_on_full_buffer=False)
 
     def report(self, kind, serial, pid=0, status=0):
-        self.control.send(REPORT.pack(kind, pid, serial, status, 0))
+        try:
+            self.control.send(REPORT.pack(kind, pid, serial, status, 0))
+        except OSError:
+            os._exit(0)  # the server has gone
 
     def become_worker(self, spec, descriptors):
         """In the child: never returns."""
@@ -134,7 +137,10 @@ class Zygote:
                     os.read(self.wake, 512)
                     self.reap()
                     continue
-                request, ancillary, _, _ = self.control.recvmsg(8192, room, socket.MSG_CMSG_CLOEXEC)
+                try:
+                    request, ancillary, _, _ = self.control.recvmsg(8192, room, socket.MSG_CMSG_CLOEXEC)
+                except ConnectionError:
+                    return
                 if not request:
                     return
                 descriptors = []
