@@ -54,7 +54,8 @@ void send(net::HttpExchange& exchange, const Error& error, std::string_view extr
 }
 
 Error function_not_found(const std::string& name) {
-    return {Errc::function_not_found, "There is no function '" + name + "' in this workspace. GET functions lists them."};
+    return {Errc::function_not_found,
+            "There is no function '" + name + "' in this workspace. GET functions lists them."};
 }
 
 Error version_not_found(const std::string& function, const std::string& version) {
@@ -63,7 +64,8 @@ Error version_not_found(const std::string& function, const std::string& version)
 }
 
 Error overloaded() {
-    Error error(Errc::overloaded, "The server has more management requests than it can take. Try again in a second.");
+    Error error(Errc::overloaded,
+                "The server has more management requests than it can take. Try again in a second.");
     error.retry_after = milliseconds(1000);
     return error;
 }
@@ -82,7 +84,8 @@ Result<registry::Page> read_page(const ApiRequest& request, size_t initial, size
         const auto [end, failure] = std::from_chars(text->data(), text->data() + text->size(), limit);
         if (failure != std::errc() || end != text->data() + text->size() || limit == 0 || limit > maximum) {
             Error error(Errc::validation_error, "The page is not right: limit must be a number from 1 to " +
-                                                    std::to_string(maximum) + ". Correct it and send it again.");
+                                                    std::to_string(maximum) +
+                                                    ". Correct it and send it again.");
             error.fields.push_back({"limit", "must be a number from 1 to " + std::to_string(maximum)});
             return error;
         }
@@ -95,12 +98,16 @@ Result<registry::Page> read_page(const ApiRequest& request, size_t initial, size
 Result<std::string> expected_revision(const ApiRequest& request) {
     const std::string& value = request.if_match;
     if (value.empty() || value == "*") return std::string();
-    if (value.size() < 3 || value.front() != '"' || value.back() != '"' || value.find('"', 1) != value.size() - 1)
-        return Error(Errc::precondition_failed,
-                     "If-Match must be one ETag as a read gave it, with its quotes. Read the function again.");
+    if (value.size() < 3 || value.front() != '"' || value.back() != '"' ||
+        value.find('"', 1) != value.size() - 1)
+        return Error(
+            Errc::precondition_failed,
+            "If-Match must be one ETag as a read gave it, with its quotes. Read the function again.");
     return value.substr(1, value.size() - 2);
 }
 
-std::string etag_of(const registry::FunctionRecord& function) { return '"' + std::to_string(function.revision) + '"'; }
+std::string etag_of(const registry::FunctionRecord& function) {
+    return '"' + std::to_string(function.revision) + '"';
+}
 
 }  // namespace hks::api

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// What every handler is given: the services, the options, and the streams that are open. One per ManagementApi.
-// Handlers on the pool use services and options only; everything else belongs to the loop.
+// What every handler is given: the services, the options, and the streams that are open. One per
+// ManagementApi. Handlers on the pool use services and options only; everything else belongs to the loop.
 
 #include "route.hpp"
 

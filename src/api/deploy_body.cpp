@@ -40,8 +40,9 @@ Error in_short_words(Error error) {
 }
 
 bool is_safe_filename(std::string_view name) {
-    return !name.empty() && name.size() <= 255 && name.find_first_of(std::string_view("/\\\0", 3)) == name.npos &&
-           name != "." && name != ".." && is_utf8(name);
+    return !name.empty() && name.size() <= 255 &&
+           name.find_first_of(std::string_view("/\\\0", 3)) == name.npos && name != "." && name != ".." &&
+           is_utf8(name);
 }
 
 void set_code(DeployBody& out, std::string bytes, const std::string& filename) {
@@ -63,13 +64,15 @@ void read_source_code(JsonFields& fields, DeployBody& out) {
     if (!code) return;
     auto bytes = base64_decode(*code);
     if (!bytes || bytes->empty()) {
-        fields.wrong("source_code", "must be base64 (with padding, without line breaks) of a file or an archive");
+        fields.wrong("source_code",
+                     "must be base64 (with padding, without line breaks) of a file or an archive");
         return;
     }
     set_code(out, std::move(*bytes), filename.value_or(""));
 }
 
-void read_spec_fields(JsonFields& fields, const FunctionSpec& base, const SpecLimits& limits, DeployBody& out) {
+void read_spec_fields(JsonFields& fields, const FunctionSpec& base, const SpecLimits& limits,
+                      DeployBody& out) {
     const json* spec = fields.any("spec");
     json merged;
     std::optional<json> with_short;
@@ -104,9 +107,9 @@ Result<DeployBody> read_object(const json& object, const FunctionSpec& base, con
     read_spec_fields(fields, base, limits, out);
     read_source_code(fields, out);
     if (auto error = fields.finish("The function")) {
-        const bool runtime_only =
-            error->fields.size() == 1 && error->fields[0].field.find("runtime") != std::string::npos &&
-            error->fields[0].message != "is said twice: leave it to spec";
+        const bool runtime_only = error->fields.size() == 1 &&
+                                  error->fields[0].field.find("runtime") != std::string::npos &&
+                                  error->fields[0].message != "is said twice: leave it to spec";
         if (runtime_only) error->code = Errc::invalid_runtime;
         return *error;
     }
@@ -133,7 +136,8 @@ SpecForm form_of(const std::string& text, json& parsed) {
     return SpecForm::bare;
 }
 
-Result<DeployBody> read_spec_part(const std::string& text, const FunctionSpec& base, const SpecLimits& limits) {
+Result<DeployBody> read_spec_part(const std::string& text, const FunctionSpec& base,
+                                  const SpecLimits& limits) {
     json parsed;
     const SpecForm form = form_of(text, parsed);
     if (form == SpecForm::request) return read_object(parsed, base, limits);
@@ -153,7 +157,8 @@ Result<DeployBody> read_spec_part(const std::string& text, const FunctionSpec& b
 }
 
 Error form_error(const std::string& field, const std::string& message) {
-    Error error(Errc::validation_error, "The form is not right: " + field + " " + message + ". Correct it and send it again.");
+    Error error(Errc::validation_error,
+                "The form is not right: " + field + " " + message + ". Correct it and send it again.");
     error.fields.push_back({field, message});
     return error;
 }
@@ -162,7 +167,8 @@ Result<void> read_form_fields(const std::vector<Part>& parts, DeployBody& out) {
     for (const Part& part : parts) {
         const std::string text(part.body);
         if (part.name == "name") {
-            if (!out.name.empty() && out.name != text) return form_error("name", "is another than that of the spec");
+            if (!out.name.empty() && out.name != text)
+                return form_error("name", "is another than that of the spec");
             out.name = text;
         } else if (part.name == "traffic") {
             if (text != "true" && text != "false") return form_error("traffic", "must be true or false");
@@ -179,7 +185,8 @@ Result<void> read_form_fields(const std::vector<Part>& parts, DeployBody& out) {
             const std::string filename = is_safe_filename(part.filename) ? part.filename : "";
             set_code(out, text, filename);
         } else if (part.name != "spec") {
-            return form_error(part.name, "is not a part of this form; known are spec, archive, name, labels, traffic");
+            return form_error(part.name,
+                              "is not a part of this form; known are spec, archive, name, labels, traffic");
         }
     }
     return {};
@@ -194,7 +201,8 @@ Result<DeployBody> read_form(std::string_view content_type, std::string_view bod
         auto read = read_spec_part(std::string(spec->body), base, limits);
         if (!read) return read.error();
         out = std::move(*read);
-        if (out.has_code && find_part(*parts, "archive")) return form_error("archive", "is there beside source_code");
+        if (out.has_code && find_part(*parts, "archive"))
+            return form_error("archive", "is there beside source_code");
     }
     if (auto read = read_form_fields(*parts, out); !read) return read.error();
     return out;
@@ -202,8 +210,8 @@ Result<DeployBody> read_form(std::string_view content_type, std::string_view bod
 
 }  // namespace
 
-Result<DeployBody> read_deploy_body(std::string_view content_type, std::string_view body, const FunctionSpec& base,
-                                    const SpecLimits& limits) {
+Result<DeployBody> read_deploy_body(std::string_view content_type, std::string_view body,
+                                    const FunctionSpec& base, const SpecLimits& limits) {
     if (media_type(content_type) == "multipart/form-data") return read_form(content_type, body, base, limits);
     auto object = parse_object(body, content_type);
     if (!object) return object.error();

@@ -24,7 +24,8 @@ void EventStream::open() {
         stream->waiting_ = 0;
         if (was_congested) stream->on_drained();
     });
-    exchange_.begin(200, "Content-Type: text/event-stream\r\nCache-Control: no-store\r\nX-Accel-Buffering: no\r\n");
+    exchange_.begin(
+        200, "Content-Type: text/event-stream\r\nCache-Control: no-store\r\nX-Accel-Buffering: no\r\n");
     // Something to read at once, so that a client knows that it is connected.
     waiting_ = exchange_.write(": following\n\n");
     beat();

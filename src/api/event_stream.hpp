@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// A server-sent event stream on an exchange: begins at once, beats when silent, notices that the client has gone.
-// Loop thread; kept alive by Context::sessions until it has ended.
+// A server-sent event stream on an exchange: begins at once, beats when silent, notices that the client has
+// gone. Loop thread; kept alive by Context::sessions until it has ended.
 
 #include "context.hpp"
 
@@ -22,9 +22,9 @@ class EventStream : public Session, public std::enable_shared_from_this<EventStr
 
   protected:
     virtual void on_started() = 0;
-    virtual void on_drained() {}      ///< the client took everything after congested() was true
+    virtual void on_drained() {}                  ///< the client took everything after congested() was true
     virtual bool still_wanted() { return true; }  ///< asked at each beat; false ends the stream
-    virtual void on_ended() = 0;      ///< drop every handle; may come twice, nothing else comes any more
+    virtual void on_ended() = 0;  ///< drop every handle; may come twice, nothing else comes any more
 
     /// `event` "" = message; `id` < 0 = none.
     void emit(std::string_view data, std::string_view event = {}, int64_t id = -1);

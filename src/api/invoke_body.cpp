@@ -17,14 +17,21 @@ constexpr size_t most_header_bytes = 32 * 1024;
 constexpr size_t longest_path = 8 * 1024;
 constexpr std::array<std::string_view, 7> methods{"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"};
 // What is between two hops, or made by the platform, is not the caller's to say.
-constexpr std::array<std::string_view, 9> dropped{"connection", "keep-alive", "proxy-authenticate",
-                                                  "proxy-authorization", "proxy-connection", "te", "trailer",
-                                                  "transfer-encoding", "upgrade"};
+constexpr std::array<std::string_view, 9> dropped{"connection",
+                                                  "keep-alive",
+                                                  "proxy-authenticate",
+                                                  "proxy-authorization",
+                                                  "proxy-connection",
+                                                  "te",
+                                                  "trailer",
+                                                  "transfer-encoding",
+                                                  "upgrade"};
 
 bool is_token(std::string_view text) {
     constexpr std::string_view marks = "!#$%&'*+-.^`|~";  // '_' is left out as at the edge
     return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || marks.find(c) != marks.npos;
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               marks.find(c) != marks.npos;
     });
 }
 
@@ -45,8 +52,8 @@ std::string encode(std::string_view text) {
     static constexpr char digits[] = "0123456789ABCDEF";
     std::string out;
     for (const char c : text) {
-        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-                           c == '.' || c == '_' || c == '~';
+        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                           c == '-' || c == '.' || c == '_' || c == '~';
         if (plain) {
             out.push_back(c);
             continue;
@@ -102,7 +109,8 @@ Result<InvokeBody> read_invoke_body(std::string_view content_type, std::string_v
         out.path = *path;
         if (!out.path.starts_with('/') || out.path.size() > longest_path || has_control(out.path) ||
             out.path.find_first_of("?#") != out.path.npos)
-            fields.wrong("path", "must begin with '/', be at most 8Ki and leave the query to the field query");
+            fields.wrong("path",
+                         "must begin with '/', be at most 8Ki and leave the query to the field query");
     }
     read_headers(fields, out);
     read_query(fields, out);

@@ -33,7 +33,9 @@ const json* JsonFields::any(std::string_view name) {
     return it == object_.end() || it->is_null() ? nullptr : &*it;
 }
 
-bool JsonFields::has(std::string_view name) { return any(name) != nullptr; }
+bool JsonFields::has(std::string_view name) {
+    return any(name) != nullptr;
+}
 
 std::optional<std::string> JsonFields::text(std::string_view name) {
     const json* value = any(name);
@@ -66,9 +68,10 @@ std::optional<bool> JsonFields::boolean(std::string_view name) {
 std::optional<int64_t> JsonFields::integer(std::string_view name, int64_t minimum, int64_t maximum) {
     const json* value = any(name);
     if (!value) return std::nullopt;
-    const bool fits = value->is_number_integer() &&
-                      !(value->is_number_unsigned() && value->get<uint64_t>() > static_cast<uint64_t>(maximum)) &&
-                      value->get<int64_t>() >= minimum && value->get<int64_t>() <= maximum;
+    const bool fits =
+        value->is_number_integer() &&
+        !(value->is_number_unsigned() && value->get<uint64_t>() > static_cast<uint64_t>(maximum)) &&
+        value->get<int64_t>() >= minimum && value->get<int64_t>() <= maximum;
     if (!fits) {
         wrong(name, "must be an integer from " + std::to_string(minimum) + " to " + std::to_string(maximum));
         return std::nullopt;
@@ -154,7 +157,8 @@ Result<json> parse_object(std::string_view body, std::string_view content_type) 
     auto value = parse_json(body);
     if (!value) return value.error();
     if (!value->is_object())
-        return Error(Errc::validation_error, "The body must be a JSON object. Send {…} with the fields of the request.");
+        return Error(Errc::validation_error,
+                     "The body must be a JSON object. Send {…} with the fields of the request.");
     return value;
 }
 

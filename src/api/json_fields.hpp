@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Reads the members of a JSON object one by one and remembers everything that was wrong: missing, of another type,
-// unknown. Plain values; finish() last.
+// Reads the members of a JSON object one by one and remembers everything that was wrong: missing, of another
+// type, unknown. Plain values; finish() last.
 
 #include <hks/core/error.hpp>
 
@@ -18,7 +18,8 @@ namespace hks::api {
 
 class JsonFields {
   public:
-    /// `prefix` "" = the names themselves are the paths. `object` may be of any type; another than object is an error.
+    /// `prefix` "" = the names themselves are the paths. `object` may be of any type; another than object is
+    /// an error.
     explicit JsonFields(const nlohmann::json& object, std::string prefix = "");
 
     bool has(std::string_view name);  ///< there and not null

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <hks/api/management_api.hpp>
-
 #include "context.hpp"
 #include "route_table.hpp"
 #include "router.hpp"
 #include "write_guard.hpp"
 
+#include <hks/api/management_api.hpp>
 #include <hks/auth/auth.hpp>
 
 #include <boost/asio/post.hpp>
@@ -59,13 +58,15 @@ class ManagementApi::Impl : public std::enable_shared_from_this<ManagementApi::I
             if (match.allow.empty()) return no_such_route(http.method, http.path);
             headers = "Allow: " + match.allow + "\r\n";
             return Error(Errc::method_not_allowed, std::string(http.path) + " does not take " +
-                                                       std::string(http.method) + ". It takes " + match.allow + ".");
+                                                       std::string(http.method) + ". It takes " +
+                                                       match.allow + ".");
         }
         request.route = match.route;
         request.parameters = std::move(match.parameters);
         request.remote_address = http.remote_address;
         request.path = http.path;
-        const bool open = match.route->open || (match.route->id == "metrics" && context_.options.metrics_public);
+        const bool open =
+            match.route->open || (match.route->id == "metrics" && context_.options.metrics_public);
         if (open) return std::nullopt;
         return authorize(http, request);
     }
@@ -82,20 +83,23 @@ class ManagementApi::Impl : public std::enable_shared_from_this<ManagementApi::I
             const std::string& workspace = it->second;
             // Foreign or absent: the caller cannot tell which.
             if ((!own.empty() && own != workspace) || workspace != "default")
-                return Error(Errc::not_found, "There is no workspace '" + workspace +
-                                                  "' for this token. GET /api/v1/workspaces lists those there are.");
+                return Error(Errc::not_found,
+                             "There is no workspace '" + workspace +
+                                 "' for this token. GET /api/v1/workspaces lists those there are.");
             if (auth::allowed(request.principal, request.route->action, workspace)) return std::nullopt;
         }
-        return Error(Errc::permission_denied, "The token '" + request.principal.name +
-                                                  "' may not do this. Ask an administrator for a token with another "
-                                                  "role.");
+        return Error(Errc::permission_denied,
+                     "The token '" + request.principal.name +
+                         "' may not do this. Ask an administrator for a token with another "
+                         "role.");
     }
 
     std::optional<Error> read(const net::HttpRequest& http, ApiRequest& request) {
         auto query = read_query(http.query, request.route->query);
         if (!query) return query.error();
         request.query = std::move(*query);
-        if (const std::string* follow = request.find_query("follow"); follow && *follow != "true" && *follow != "false") {
+        if (const std::string* follow = request.find_query("follow");
+            follow && *follow != "true" && *follow != "false") {
             Error error(Errc::validation_error, "The query is not right: follow must be true or false.");
             error.fields.push_back({"follow", "must be true or false"});
             return error;
@@ -105,16 +109,21 @@ class ManagementApi::Impl : public std::enable_shared_from_this<ManagementApi::I
         request.if_match = http.header("if-match");
         request.idempotency_key = http.header("idempotency-key");
         request.last_event_id = http.header("last-event-id");
-        request.base_url = std::string(context_.options.secure ? "https://" : "http://") + std::string(http.host);
+        request.base_url =
+            std::string(context_.options.secure ? "https://" : "http://") + std::string(http.host);
         return std::nullopt;
     }
 
     size_t body_limit(const Route& route) const {
         switch (route.body) {
-            case BodyKind::package: return context_.options.max_package;
-            case BodyKind::call: return context_.options.max_call / 3 * 4 + 64 * 1024;
-            case BodyKind::json: return context_.options.max_body;
-            case BodyKind::none: break;
+            case BodyKind::package:
+                return context_.options.max_package;
+            case BodyKind::call:
+                return context_.options.max_call / 3 * 4 + 64 * 1024;
+            case BodyKind::json:
+                return context_.options.max_body;
+            case BodyKind::none:
+                break;
         }
         return context_.options.max_body;
     }
@@ -134,11 +143,11 @@ class ManagementApi::Impl : public std::enable_shared_from_this<ManagementApi::I
         };
         auto work = std::make_shared<Work>();
         work->request = std::move(request);
-        const bool taken = context_.offload([self = shared_from_this(), work] { work->result = self->writes_.run(work->request); },
-                                            [work, &exchange] {
-                                                work->result ? send(exchange, *work->result)
-                                                             : send(exchange, work->result.error());
-                                            });
+        const bool taken = context_.offload(
+            [self = shared_from_this(), work] { work->result = self->writes_.run(work->request); },
+            [work, &exchange] {
+                work->result ? send(exchange, *work->result) : send(exchange, work->result.error());
+            });
         if (taken) return;
         const Error error = overloaded();
         if (route.audited) writes_.refused(work->request, error);
@@ -153,9 +162,17 @@ ManagementApi::ManagementApi(boost::asio::io_context& loop, ApiOptions options, 
     : impl_(std::make_shared<Impl>(loop, std::move(options), services)) {}
 ManagementApi::~ManagementApi() = default;
 
-size_t ManagementApi::on_head(net::HttpExchange& exchange) { return impl_->on_head(exchange); }
-void ManagementApi::on_request(net::HttpExchange& exchange) { impl_->on_request(exchange); }
-void ManagementApi::set_draining() { impl_->context().draining = true; }
-void ManagementApi::stop() { impl_->stop(); }
+size_t ManagementApi::on_head(net::HttpExchange& exchange) {
+    return impl_->on_head(exchange);
+}
+void ManagementApi::on_request(net::HttpExchange& exchange) {
+    impl_->on_request(exchange);
+}
+void ManagementApi::set_draining() {
+    impl_->context().draining = true;
+}
+void ManagementApi::stop() {
+    impl_->stop();
+}
 
 }  // namespace hks::api

@@ -100,7 +100,8 @@ class ParameterReader {
 
 Result<std::string> read_boundary(std::string_view content_type) {
     ParameterReader reader(content_type);
-    if (reader.value() != "multipart/form-data") return malformed("its Content-Type is not multipart/form-data");
+    if (reader.value() != "multipart/form-data")
+        return malformed("its Content-Type is not multipart/form-data");
     std::optional<std::string> boundary;
     std::string name, value;
     while (reader.next(name, value)) {
@@ -139,7 +140,8 @@ Result<void> read_disposition(std::string_view value, Part& part) {
 
 Result<void> read_part_header(std::string_view line, Part& part, bool& disposed) {
     const size_t colon = line.find(':');
-    if (colon == std::string_view::npos || colon == 0) return malformed("a part has a header line without a name");
+    if (colon == std::string_view::npos || colon == 0)
+        return malformed("a part has a header line without a name");
     if (!std::all_of(line.begin(), line.begin() + static_cast<std::ptrdiff_t>(colon), is_token_character))
         return malformed("a part has a header name with characters that are not allowed");
     const std::string name = lower(line.substr(0, colon));
@@ -197,11 +199,13 @@ Result<std::vector<Part>> parse_multipart(std::string_view content_type, std::st
     while (!rest.starts_with("--")) {
         if (!rest.starts_with("\r\n")) return malformed("a boundary is not at the end of its line");
         rest.remove_prefix(2);
-        if (parts.size() == max_parts) return malformed("it has more than " + std::to_string(max_parts) + " parts");
+        if (parts.size() == max_parts)
+            return malformed("it has more than " + std::to_string(max_parts) + " parts");
         Part part;
         if (auto head = read_part_head(rest, part); !head) return head.error();
         if (find_part(parts, part.name)) return malformed("it has two parts called '" + part.name + "'");
-        // An empty body may leave out the line break that belongs to the delimiter: not accepted, nobody writes it.
+        // An empty body may leave out the line break that belongs to the delimiter: not accepted, nobody
+        // writes it.
         const void* end = memmem(rest.data(), rest.size(), delimiter.data(), delimiter.size());
         if (!end) return malformed("it ends within the part '" + part.name + "'");
         const auto length = static_cast<size_t>(static_cast<const char*>(end) - rest.data());

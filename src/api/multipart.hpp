@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// multipart/form-data (RFC 7578) over a body that is in memory. Pure; the parts are views into the body. Strict: no
-// preamble or epilogue, no encodings, no name twice, bounded numbers, so that what we read is what everybody reads.
+// multipart/form-data (RFC 7578) over a body that is in memory. Pure; the parts are views into the body.
+// Strict: no preamble or epilogue, no encodings, no name twice, bounded numbers, so that what we read is what
+// everybody reads.
 
 #include <hks/core/error.hpp>
 

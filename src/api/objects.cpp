@@ -7,10 +7,12 @@ namespace hks::api {
 
 using nlohmann::json;
 
-std::string dump(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
+std::string dump(const json& value) {
+    return value.dump(-1, ' ', false, json::error_handler_t::replace);
+}
 
-std::string trigger_url(const std::string& base_url, const std::string& workspace, const std::string& function,
-                        const TriggerSpec& trigger) {
+std::string trigger_url(const std::string& base_url, const std::string& workspace,
+                        const std::string& function, const TriggerSpec& trigger) {
     const std::string root = workspace == "default" ? base_url : base_url + "/workspaces/" + workspace;
     return root + (trigger.path.empty() ? "/functions/" + function : trigger.path);
 }
@@ -46,12 +48,9 @@ json version_json(const registry::VersionRecord& version) {
     if (!version.error.empty()) error = version.error;
     if (!version.digest.empty()) digest = version.digest;
     if (!version.runtime.empty()) runtime = version.runtime;
-    return {{"version", version.number},
-            {"status", version.status},
-            {"digest", std::move(digest)},
-            {"runtime", std::move(runtime)},
-            {"source", json::object()},
-            {"created_at", to_rfc3339(version.created_at)},
+    return {{"version", version.number},   {"status", version.status},
+            {"digest", std::move(digest)}, {"runtime", std::move(runtime)},
+            {"source", json::object()},    {"created_at", to_rfc3339(version.created_at)},
             {"error", std::move(error)}};
 }
 
@@ -59,7 +58,9 @@ json trigger_json(const registry::FunctionRecord& function, const registry::Trig
                   const std::string& base_url) {
     json config = trigger_to_json(trigger.spec);
     for (const char* member : {"type", "name", "enabled"}) config.erase(member);
-    const char* status = !trigger.spec.enabled ? "disabled" : function.active_version > 0 ? "active" : "pending";
+    const char* status = !trigger.spec.enabled         ? "disabled"
+                         : function.active_version > 0 ? "active"
+                                                       : "pending";
     return {{"id", trigger.id},
             {"name", trigger.spec.name},
             {"type", trigger.spec.type},
@@ -73,12 +74,9 @@ json log_json(const observe::StoredLog& log) {
     const FunctionLogRecord& record = log.record;
     json invocation;
     if (!record.invocation_id.empty()) invocation = record.invocation_id;
-    return {{"time", to_rfc3339(record.time)},
-            {"level", level_name(record.level)},
-            {"message", record.message},
-            {"invocation_id", std::move(invocation)},
-            {"version", record.version},
-            {"stream", record.stream}};
+    return {{"time", to_rfc3339(record.time)}, {"level", level_name(record.level)},
+            {"message", record.message},       {"invocation_id", std::move(invocation)},
+            {"version", record.version},       {"stream", record.stream}};
 }
 
 json build_log_json(const build::BuildLogLine& line) {

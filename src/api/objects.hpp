@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Records of the stores → the objects of the REST API (the schemas of the same names are in schemas.cpp). Pure.
+// Records of the stores → the objects of the REST API (the schemas of the same names are in schemas.cpp).
+// Pure.
 
 #include <hks/auth/auth.hpp>
 #include <hks/build/build_service.hpp>
@@ -17,8 +18,8 @@
 namespace hks::api {
 
 /// Where a function without a path of its own, or a trigger, is reached.
-std::string trigger_url(const std::string& base_url, const std::string& workspace, const std::string& function,
-                        const TriggerSpec& trigger);
+std::string trigger_url(const std::string& base_url, const std::string& workspace,
+                        const std::string& function, const TriggerSpec& trigger);
 
 nlohmann::json function_json(const registry::FunctionRecord& function, const std::string& base_url);
 nlohmann::json version_json(const registry::VersionRecord& version);

@@ -15,7 +15,9 @@ namespace {
 
 using nlohmann::json;
 
-json schema_reference(std::string_view name) { return {{"$ref", "#/components/schemas/" + std::string(name)}}; }
+json schema_reference(std::string_view name) {
+    return {{"$ref", "#/components/schemas/" + std::string(name)}};
+}
 
 json parameter(std::string_view name, const char* in, bool required) {
     const ParameterDoc doc = parameter_doc(name);
@@ -36,7 +38,8 @@ json header_parameter(const char* name, const char* description) {
 
 json parameters_of(const Route& route) {
     json out = json::array();
-    for (size_t open = route.pattern.find('{'); open != route.pattern.npos; open = route.pattern.find('{', open + 1)) {
+    for (size_t open = route.pattern.find('{'); open != route.pattern.npos;
+         open = route.pattern.find('{', open + 1)) {
         const size_t close = route.pattern.find('}', open);
         out.push_back(parameter(route.pattern.substr(open + 1, close - open - 1), "path", true));
     }
@@ -45,7 +48,8 @@ json parameters_of(const Route& route) {
         out.push_back(parameter(rest.substr(0, end), "query", false));
         rest.remove_prefix(std::min(end + 1, rest.size()));
     }
-    if (route.if_match) out.push_back(header_parameter("If-Match", "The ETag that a read gave; 412 when it changed"));
+    if (route.if_match)
+        out.push_back(header_parameter("If-Match", "The ETag that a read gave; 412 when it changed"));
     if (route.audited)
         out.push_back(header_parameter("Idempotency-Key", "The same key gives the same answer for 24 hours"));
     return out;
@@ -53,7 +57,8 @@ json parameters_of(const Route& route) {
 
 json request_body(const Route& route) {
     json content{{"application/json", {{"schema", schema_reference(route.request)}}}};
-    if (route.body == BodyKind::package) content["multipart/form-data"] = {{"schema", schema_reference("DeployForm")}};
+    if (route.body == BodyKind::package)
+        content["multipart/form-data"] = {{"schema", schema_reference("DeployForm")}};
     if (route.method == "PATCH") content["application/merge-patch+json"] = content["application/json"];
     return {{"required", route.id != "function.rollback" && route.id != "function.invoke"},
             {"content", std::move(content)}};
@@ -61,7 +66,8 @@ json request_body(const Route& route) {
 
 json success_of(const Route& route) {
     json out{{"description", route.status == 204 ? "Done" : route.summary}};
-    if (!route.response.empty()) out["content"][std::string(route.media_type)]["schema"] = schema_reference(route.response);
+    if (!route.response.empty())
+        out["content"][std::string(route.media_type)]["schema"] = schema_reference(route.response);
     if (route.response.empty() && route.status != 204)
         out["content"][std::string(route.media_type)]["schema"] = {{"type", "string"}};
     if (route.stream && route.handler) out["content"]["text/event-stream"]["schema"] = {{"type", "string"}};
@@ -103,7 +109,8 @@ json operation_of(const Route& route) {
              {"summary", route.summary},
              {"tags", {route.tag}},
              {"responses", responses_of(route)}};
-    if (auto parameters = parameters_of(route); !parameters.empty()) out["parameters"] = std::move(parameters);
+    if (auto parameters = parameters_of(route); !parameters.empty())
+        out["parameters"] = std::move(parameters);
     if (route.body != BodyKind::none) out["requestBody"] = request_body(route);
     if (route.open) out["security"] = json::array();
     return out;
@@ -119,7 +126,8 @@ std::string lower(std::string_view method) {
 void move_references(json& value, const std::string& root) {
     if (value.is_object() && value.contains("$ref") && value["$ref"].is_string()) {
         auto& target = value["$ref"].get_ref<std::string&>();
-        if (target.starts_with("#/") && !target.starts_with("#/components/")) target = root + target.substr(1);
+        if (target.starts_with("#/") && !target.starts_with("#/components/"))
+            target = root + target.substr(1);
     }
     if (value.is_object() || value.is_array())
         for (json& member : value) move_references(member, root);
@@ -127,7 +135,8 @@ void move_references(json& value, const std::string& root) {
 
 std::string make_document() {
     json paths = json::object();
-    for (const Route& route : routes()) paths[std::string(route.pattern)][lower(route.method)] = operation_of(route);
+    for (const Route& route : routes())
+        paths[std::string(route.pattern)][lower(route.method)] = operation_of(route);
     json schemas = component_schemas();
     move_references(schemas["Manifest"], "#/components/schemas/Manifest");
     schemas["Manifest"].erase("$id");

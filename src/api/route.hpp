@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// What a management route is: a row of the one table (route_table.cpp) from which the router, the checks before a
-// handler and /openapi.json are made. Handlers get an ApiRequest whose views live until the answer has been given.
+// What a management route is: a row of the one table (route_table.cpp) from which the router, the checks
+// before a handler and /openapi.json are made. Handlers get an ApiRequest whose views live until the answer
+// has been given.
 
 #include <hks/auth/auth.hpp>
 #include <hks/core/error.hpp>
@@ -20,9 +21,10 @@ struct Route;
 
 struct ApiRequest {
     const Route* route = nullptr;
-    std::map<std::string, std::string, std::less<>> parameters;  ///< of the path: "ws" "f" "v" "t" "name" "id"
-    std::map<std::string, std::string, std::less<>> query;       ///< decoded; only names the route knows
-    auth::Principal principal;                                   ///< empty token_id: nobody
+    std::map<std::string, std::string, std::less<>>
+        parameters;                                         ///< of the path: "ws" "f" "v" "t" "name" "id"
+    std::map<std::string, std::string, std::less<>> query;  ///< decoded; only names the route knows
+    auth::Principal principal;                              ///< empty token_id: nobody
     std::string_view body;
     std::string_view content_type;
     std::string if_match;
@@ -42,11 +44,11 @@ struct ApiRequest {
 
 struct ApiResponse {
     int status = 200;
-    std::string body;                             ///< "" = no body, no Content-Type
+    std::string body;  ///< "" = no body, no Content-Type
     std::string content_type = "application/json";
-    std::string etag;                             ///< with its quotes; "" = none
-    std::string location;                         ///< "" = none
-    std::string audit_target;                     ///< "" = the path's own
+    std::string etag;          ///< with its quotes; "" = none
+    std::string location;      ///< "" = none
+    std::string audit_target;  ///< "" = the path's own
 };
 
 /// Where a handler runs.
@@ -64,8 +66,8 @@ using StreamHandler = void (*)(Context&, net::HttpExchange&, const ApiRequest&);
 
 struct Route {
     std::string_view method;
-    std::string_view pattern;       ///< "/api/v1/workspaces/{ws}/functions"
-    std::string_view id;            ///< "function.create": operation id and audit action
+    std::string_view pattern;  ///< "/api/v1/workspaces/{ws}/functions"
+    std::string_view id;       ///< "function.create": operation id and audit action
     std::string_view tag;
     std::string_view summary;
     Kind kind = Kind::blocking;
@@ -74,14 +76,14 @@ struct Route {
     bool open = false;               ///< no token needed
     auth::Action action = auth::Action::read;
     BodyKind body = BodyKind::none;
-    std::string_view request;        ///< schema of the body
-    std::string_view response;       ///< schema of a success; "" = none
-    int status = 200;                ///< of a success
-    std::string_view query;          ///< names of query parameters: "limit cursor"
-    bool if_match = false;           ///< reads If-Match
-    bool etag = false;               ///< gives an ETag
-    bool secret_answer = false;      ///< the answer is never stored for Idempotency-Key
-    bool audited = false;            ///< a write
+    std::string_view request;                          ///< schema of the body
+    std::string_view response;                         ///< schema of a success; "" = none
+    int status = 200;                                  ///< of a success
+    std::string_view query;                            ///< names of query parameters: "limit cursor"
+    bool if_match = false;                             ///< reads If-Match
+    bool etag = false;                                 ///< gives an ETag
+    bool secret_answer = false;                        ///< the answer is never stored for Idempotency-Key
+    bool audited = false;                              ///< a write
     std::string_view media_type = "application/json";  ///< of a success
 };
 

@@ -86,10 +86,12 @@ RouteMatch find_route(std::span<const Route> routes, std::string_view method, st
     return match;
 }
 
-Result<std::map<std::string, std::string, std::less<>>> read_query(std::string_view raw, std::string_view known) {
+Result<std::map<std::string, std::string, std::less<>>> read_query(std::string_view raw,
+                                                                   std::string_view known) {
     std::map<std::string, std::string, std::less<>> out;
-    Error error(Errc::validation_error,
-                "The query of the request is not what this route takes. Correct the fields named in details.");
+    Error error(
+        Errc::validation_error,
+        "The query of the request is not what this route takes. Correct the fields named in details.");
     while (!raw.empty()) {
         const size_t end = std::min(raw.find('&'), raw.size());
         const std::string_view pair = raw.substr(0, end);
@@ -101,8 +103,9 @@ Result<std::map<std::string, std::string, std::less<>>> read_query(std::string_v
         if (!name || !value) {
             error.fields.push_back({"query", "is not well-formed percent-encoded UTF-8"});
         } else if (!is_known(known, *name)) {
-            error.fields.push_back({*name, "is not a parameter of this route" +
-                                               (known.empty() ? std::string() : "; known are: " + std::string(known))});
+            error.fields.push_back(
+                {*name, "is not a parameter of this route" +
+                            (known.empty() ? std::string() : "; known are: " + std::string(known))});
         } else if (!out.emplace(*name, *value).second) {
             error.fields.push_back({*name, "is given twice"});
         }
@@ -117,7 +120,8 @@ Error no_such_route(std::string_view method, std::string_view path) {
         message += path.starts_with("/api/v1/") ? "/openapi.json lists the routes of this server."
                                                 : "The API is below /api/v1; /openapi.json lists its routes.";
     } else {
-        message += "Functions answer at /functions/{name} or at the path of a trigger; /openapi.json lists the API.";
+        message +=
+            "Functions answer at /functions/{name} or at the path of a trigger; /openapi.json lists the API.";
     }
     return {Errc::not_found, std::move(message)};
 }

@@ -182,22 +182,28 @@ constexpr std::array parameters{
     ParameterDoc{"limit", "Items of a page. Logs: only the newest so many lines (up to 10000)",
                  R"({"type": "integer", "minimum": 0})"},
     ParameterDoc{"cursor", "The next_cursor of the page before", R"({"type": "string"})"},
-    ParameterDoc{"follow", "Go on with what comes: server-sent events, one object each", R"({"type": "boolean"})"},
-    ParameterDoc{"activate", "Switch to the version when it is built", R"({"type": "boolean", "default": true})"},
+    ParameterDoc{"follow", "Go on with what comes: server-sent events, one object each",
+                 R"({"type": "boolean"})"},
+    ParameterDoc{"activate", "Switch to the version when it is built",
+                 R"({"type": "boolean", "default": true})"},
     ParameterDoc{"since", "From this time on, or from this long ago (15m)", R"({"type": "string"})"},
     ParameterDoc{"until", "Up to this time, or to this long ago", R"({"type": "string"})"},
     ParameterDoc{"level", "This level and above", R"({"enum": ["debug", "info", "warn", "error"]})"},
-    ParameterDoc{"invocation_id", "Lines of this invocation only", R"({"type": "string", "pattern": "^[0-9a-f]{32}$"})"},
+    ParameterDoc{"invocation_id", "Lines of this invocation only",
+                 R"({"type": "string", "pattern": "^[0-9a-f]{32}$"})"},
     ParameterDoc{"version", "Lines of this version only", R"({"type": "integer", "minimum": 1})"},
 };
 
-json reference(const std::string& name) { return {{"$ref", "#/components/schemas/" + name}}; }
+json reference(const std::string& name) {
+    return {{"$ref", "#/components/schemas/" + name}};
+}
 
 /// Replaces the abbreviations of the texts above.
 json expand(const json& value) {
     if (value.is_string()) {
         const auto& text = value.get_ref<const std::string&>();
-        if (text.size() > 1 && text[0] == '$' && text[1] >= 'A' && text[1] <= 'Z') return reference(text.substr(1));
+        if (text.size() > 1 && text[0] == '$' && text[1] >= 'A' && text[1] <= 'Z')
+            return reference(text.substr(1));
         if (text.starts_with("list:"))
             return {{"type", "object"},
                     {"additionalProperties", false},

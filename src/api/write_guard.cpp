@@ -14,11 +14,14 @@ namespace {
 constexpr size_t most_waiting = 256;
 
 bool is_valid_key(std::string_view key) {
-    return key.size() <= 255 && std::all_of(key.begin(), key.end(), [](char c) { return c > 0x20 && c < 0x7f; });
+    return key.size() <= 255 &&
+           std::all_of(key.begin(), key.end(), [](char c) { return c > 0x20 && c < 0x7f; });
 }
 
 // A stored answer: etag, location and body, a line each.
-std::string pack(const ApiResponse& response) { return response.etag + "\n" + response.location + "\n" + response.body; }
+std::string pack(const ApiResponse& response) {
+    return response.etag + "\n" + response.location + "\n" + response.body;
+}
 
 ApiResponse unpack(const registry::FunctionRegistry::StoredAnswer& stored) {
     ApiResponse response;
@@ -47,8 +50,8 @@ std::string target_of(const ApiRequest& request) {
 
 WriteGuard::WriteGuard(Context& context)
     : context_(context),
-      dropped_(context.services.metrics.counter("hks_audit_dropped_total",
-                                                "Refused writes that came too fast to be kept in the audit log.")) {}
+      dropped_(context.services.metrics.counter(
+          "hks_audit_dropped_total", "Refused writes that came too fast to be kept in the audit log.")) {}
 
 Result<ApiResponse> WriteGuard::run_handler(const ApiRequest& request) {
     try {
@@ -68,15 +71,18 @@ Result<ApiResponse> WriteGuard::run_once(const ApiRequest& request) {
         return error;
     }
     auto& registry = context_.services.registry;
-    const std::string scope = request.principal.token_id + " " + std::string(request.route->method) + " " + request.path;
+    const std::string scope =
+        request.principal.token_id + " " + std::string(request.route->method) + " " + request.path;
     std::string input(request.content_type);
     for (const auto& [name, value] : request.query) input += "\n" + name + "=" + value;
-    const std::string digest = storage::sha256_hex(storage::sha256_hex(input) + storage::sha256_hex(request.body));
+    const std::string digest =
+        storage::sha256_hex(storage::sha256_hex(input) + storage::sha256_hex(request.body));
     const std::string running = scope + " " + request.idempotency_key;
     {
         std::lock_guard lock(mutex_);
         if (!running_.insert(running).second) {
-            Error error(Errc::conflict, "A request with this Idempotency-Key is being done now. Ask again in a second.");
+            Error error(Errc::conflict,
+                        "A request with this Idempotency-Key is being done now. Ask again in a second.");
             error.retry_after = milliseconds(1000);
             return error;
         }
@@ -100,10 +106,11 @@ Result<ApiResponse> WriteGuard::run_once(const ApiRequest& request) {
         if (result && request.route->secret_answer) {
             // What is shown once only is not kept either: the second answer says so.
             answer.status = http_status(Errc::conflict);
-            answer.body = "\n\n" + to_json_text(Error(
-                                       Errc::conflict,
-                                       "This was done already under the same Idempotency-Key, and its value is shown "
-                                       "once only. If you did not get it, revoke it and make another."));
+            answer.body =
+                "\n\n" + to_json_text(Error(
+                             Errc::conflict,
+                             "This was done already under the same Idempotency-Key, and its value is shown "
+                             "once only. If you did not get it, revoke it and make another."));
         }
         if (auto kept = registry.remember(scope, request.idempotency_key, digest, answer); !kept)
             context_.services.logger.warn("an answer could not be kept for its Idempotency-Key",
@@ -121,7 +128,8 @@ Result<ApiResponse> WriteGuard::run(const ApiRequest& request) {
         if (!result->audit_target.empty()) row.target = result->audit_target;
         append(row);
     } else {
-        append(record(request, http_status(result.error().code), std::string(code_name(result.error().code))));
+        append(
+            record(request, http_status(result.error().code), std::string(code_name(result.error().code))));
     }
     return result;
 }

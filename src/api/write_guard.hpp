@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// What goes round every write: an Idempotency-Key is answered from memory of the first time, and an audit row is kept
-// of what was done and of what was refused. Blocking, pool threads; refused() is for the loop and never waits.
+// What goes round every write: an Idempotency-Key is answered from memory of the first time, and an audit row
+// is kept of what was done and of what was refused. Blocking, pool threads; refused() is for the loop and
+// never waits.
 
 #include "context.hpp"
 
@@ -38,9 +39,9 @@ class WriteGuard {
     Context& context_;
     telemetry::Counter& dropped_;
     std::mutex mutex_;
-    std::set<std::string> running_;              ///< scope + key of writes that are being done
-    std::deque<auth::AuditRecord> waiting_;      ///< refused ones on their way to the log
-    bool draining_ = false;                      ///< a task on the pool takes from waiting_
+    std::set<std::string> running_;          ///< scope + key of writes that are being done
+    std::deque<auth::AuditRecord> waiting_;  ///< refused ones on their way to the log
+    bool draining_ = false;                  ///< a task on the pool takes from waiting_
 };
 
 }  // namespace hks::api

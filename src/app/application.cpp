@@ -6,10 +6,9 @@
 
 #include <boost/asio/post.hpp>
 
-#include <unistd.h>
-
 #include <csignal>
 #include <iostream>
+#include <unistd.h>
 
 namespace hks::app {
 namespace {
@@ -21,7 +20,8 @@ constexpr size_t pool_queue = 1024;
 std::string bytes_of_hex(std::string_view text) {
     const auto digit = [](char c) { return c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10; };
     std::string out;
-    for (size_t i = 0; i + 1 < text.size(); i += 2) out.push_back(static_cast<char>(digit(text[i]) * 16 + digit(text[i + 1])));
+    for (size_t i = 0; i + 1 < text.size(); i += 2)
+        out.push_back(static_cast<char>(digit(text[i]) * 16 + digit(text[i + 1])));
     return out;
 }
 
@@ -54,21 +54,25 @@ Application::Application(const ServerConfig& config, DataDirectory& directory, r
       artifacts_(directory.path("bundles")),
       logs_(loop_, pool_, *databases_.logs, log_options(config), logger_, metrics_),
       runtimes_(runtime::RuntimeTable::discover(runtime::function_uid(backend_options(config, directory)))),
-      backend_(loop_, backend_options(config, directory), spawner, runtimes_, logs_, clock_, logger_, metrics_),
-      builds_(loop_, build_options(config, directory), registry_, artifacts_, *databases_.logs, runtimes_, backend_,
-              secrets_, logger_, metrics_),
-      dispatcher_(loop_, dispatcher_options(config), backend_, registry_.watch(), secrets_, logs_, clock_, logger_,
-                  metrics_),
-      gateway_(loop_, gateway_options(config), registry_.watch(), dispatcher_, keys_, clock_, logger_, metrics_),
+      backend_(loop_, backend_options(config, directory), spawner, runtimes_, logs_, clock_, logger_,
+               metrics_),
+      builds_(loop_, build_options(config, directory), registry_, artifacts_, *databases_.logs, runtimes_,
+              backend_, secrets_, logger_, metrics_),
+      dispatcher_(loop_, dispatcher_options(config), backend_, registry_.watch(), secrets_, logs_, clock_,
+                  logger_, metrics_),
+      gateway_(loop_, gateway_options(config), registry_.watch(), dispatcher_, keys_, clock_, logger_,
+               metrics_),
       api_(loop_, api_options(config),
-           {pool_, registry_, builds_, dispatcher_, backend_, runtimes_, secrets_, keys_, audit_, logs_, clock_, logger_,
-            metrics_}),
+           {pool_, registry_, builds_, dispatcher_, backend_, runtimes_, secrets_, keys_, audit_, logs_,
+            clock_, logger_, metrics_}),
       handler_(gateway_, api_),
       server_(loop_, server_options(config), handler_, logger_, metrics_),
       signals_(loop_),
       drain_timer_(loop_) {}
 
-Application::~Application() { pool_.stop(); }
+Application::~Application() {
+    pool_.stop();
+}
 
 Result<void> Application::open_stores() {
     if (auto opened = keys_.open(); !opened) return opened;
@@ -78,7 +82,8 @@ Result<void> Application::open_stores() {
         master_key = bytes_of_hex(config_.master_key);
     } else {
         // A key that was lost is an error to be told, not a reason to make another one.
-        auto loaded = secrets::SecretStore::load_or_create_master_key(config_.master_key_file, directory_.is_new());
+        auto loaded =
+            secrets::SecretStore::load_or_create_master_key(config_.master_key_file, directory_.is_new());
         if (!loaded) return loaded.error();
         master_key = std::move(*loaded);
     }

@@ -45,7 +45,8 @@ Result<Databases> open_databases(const DataDirectory& directory);
 class Application {
   public:
     /// `directory` is locked, `spawner` was forked before anything else; both outlive this.
-    Application(const ServerConfig& config, DataDirectory& directory, runtime::Spawner& spawner, Databases databases);
+    Application(const ServerConfig& config, DataDirectory& directory, runtime::Spawner& spawner,
+                Databases databases);
     ~Application();
     Application(const Application&) = delete;
     Application& operator=(const Application&) = delete;

@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "data_directory.hpp"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <system_error>
+#include <unistd.h>
 
 namespace hks::app {
 namespace {
 
 Error cannot(const std::string& what, const std::string& path) {
     return {Errc::provider_error, "The data directory cannot be used: " + what + " " + path + " failed (" +
-                                      std::strerror(errno) + "). Give another one with --data-dir, or correct its owner "
-                                                             "and mode."};
+                                      std::strerror(errno) +
+                                      "). Give another one with --data-dir, or correct its owner "
+                                      "and mode."};
 }
 
 /// The number that the lock's holder wrote into it; 0 when it cannot be read.
@@ -55,12 +55,14 @@ Result<void> DataDirectory::open() {
     if (::flock(lock_, LOCK_EX | LOCK_NB) != 0) {
         if (errno != EWOULDBLOCK) return cannot("locking", file);
         const int pid = read_pid(lock_);
-        return Error(Errc::conflict, "Another server" + (pid > 0 ? " (pid " + std::to_string(pid) + ")" : std::string()) +
+        return Error(Errc::conflict, "Another server" +
+                                         (pid > 0 ? " (pid " + std::to_string(pid) + ")" : std::string()) +
                                          " uses the data directory " + path_ +
                                          ". Stop it, or start this one with another --data-dir.");
     }
     const std::string pid = std::to_string(::getpid()) + "\n";
-    if (::ftruncate(lock_, 0) != 0 || ::pwrite(lock_, pid.data(), pid.size(), 0) < 0) return cannot("writing", file);
+    if (::ftruncate(lock_, 0) != 0 || ::pwrite(lock_, pid.data(), pid.size(), 0) < 0)
+        return cannot("writing", file);
     is_new_ = !std::filesystem::exists(path("registry.db"), failed);
     return {};
 }

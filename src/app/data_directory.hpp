@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// The folder that a server keeps everything in, and the lock that keeps a second server out of it. Held for the
-// server's life; the lock goes with the process, however it ends. Blocking, before the loop runs.
+// The folder that a server keeps everything in, and the lock that keeps a second server out of it. Held for
+// the server's life; the lock goes with the process, however it ends. Blocking, before the loop runs.
 
 #include <hks/core/error.hpp>
 
@@ -17,7 +17,8 @@ class DataDirectory {
     DataDirectory(const DataDirectory&) = delete;
     DataDirectory& operator=(const DataDirectory&) = delete;
 
-    /// Makes the folder (mode 0700) when it is absent and takes the lock. CONFLICT names the server that has it.
+    /// Makes the folder (mode 0700) when it is absent and takes the lock. CONFLICT names the server that has
+    /// it.
     Result<void> open();
     /// True when no server has kept anything here before.
     bool is_new() const { return is_new_; }

@@ -12,13 +12,20 @@ bool is_management_path(std::string_view path) {
     };
     // The first letter decides for nearly every call of a function.
     switch (path.size() > 1 ? path[1] : '\0') {
-        case 'a': return is("/api");
-        case 'h': return is("/healthz");
-        case 'r': return is("/readyz");
-        case 'm': return is("/metrics");
-        case 'o': return is("/openapi.json");
-        case 's': return is("/schema");
-        default: return false;
+        case 'a':
+            return is("/api");
+        case 'h':
+            return is("/healthz");
+        case 'r':
+            return is("/readyz");
+        case 'm':
+            return is("/metrics");
+        case 'o':
+            return is("/openapi.json");
+        case 's':
+            return is("/schema");
+        default:
+            return false;
     }
 }
 

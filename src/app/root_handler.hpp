@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Who answers a request: the management API for its reserved paths, the gateway for everything else, and a 404 of the
-// API's for what the gateway does not know. Loop thread.
+// Who answers a request: the management API for its reserved paths, the gateway for everything else, and a
+// 404 of the API's for what the gateway does not know. Loop thread.
 
 #include <hks/net/http_server.hpp>
 

@@ -3,14 +3,13 @@
 
 #include "application.hpp"
 
-#include <sys/resource.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <csignal>
 #include <cstdlib>
 #include <exception>
 #include <iostream>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 namespace hks::app {
 namespace {
@@ -32,7 +31,8 @@ Result<ServerCommand> read_command(int argc, char** argv) {
 void prepare_process() {
     // A client that goes away is an error of one write, not the end of the server.
     std::signal(SIGPIPE, SIG_IGN);
-    // What must be private is made with its own mode; code must be readable by the users that functions run as.
+    // What must be private is made with its own mode; code must be readable by the users that functions run
+    // as.
     ::umask(022);
     rlimit files{};
     if (::getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
@@ -63,9 +63,14 @@ int run_server(int argc, char** argv) {
         return 2;
     }
     switch (command->action) {
-        case ServerAction::help: std::cout << server_help(); return 0;
-        case ServerAction::config_reference: std::cout << config_reference(); return 0;
-        case ServerAction::run: break;
+        case ServerAction::help:
+            std::cout << server_help();
+            return 0;
+        case ServerAction::config_reference:
+            std::cout << config_reference();
+            return 0;
+        case ServerAction::run:
+            break;
     }
     prepare_process();
     try {

@@ -4,8 +4,8 @@
 
 namespace hks::app {
 
-/// `argv` behind the word "server". → exit code: 0 stopped, 1 could not start or had to cut calls off, 2 wrong
-/// configuration.
+/// `argv` behind the word "server". → exit code: 0 stopped, 1 could not start or had to cut calls off, 2
+/// wrong configuration.
 int run_server(int argc, char** argv);
 
 }  // namespace hks::app

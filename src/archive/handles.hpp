@@ -5,9 +5,8 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <locale.h>
-#include <unistd.h>
-
 #include <memory>
+#include <unistd.h>
 #include <utility>
 
 namespace hks::archive {
@@ -42,8 +41,8 @@ class FileDescriptor {
     int fd_;
 };
 
-/// libarchive converts names by the thread's locale: while one of these lives, that is UTF-8, whatever the process
-/// was started with.
+/// libarchive converts names by the thread's locale: while one of these lives, that is UTF-8, whatever the
+/// process was started with.
 class Utf8Names {
   public:
     Utf8Names() : locale_(newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr)) {

@@ -13,8 +13,10 @@ std::string_view trim_line(std::string_view line) {
     if (line.ends_with('\r')) line.remove_suffix(1);
     size_t keep = 0;
     for (size_t i = 0; i < line.size(); ++i) {
-        if (line[i] == '\\' && i + 1 < line.size()) ++i;
-        else if (line[i] == ' ') continue;
+        if (line[i] == '\\' && i + 1 < line.size())
+            ++i;
+        else if (line[i] == ' ')
+            continue;
         keep = i + 1;
     }
     return line.substr(0, keep);
@@ -123,7 +125,8 @@ bool IgnorePattern::compile_class(std::string_view pattern, size_t& position) {
     for (bool first = true; i < pattern.size() && (first || pattern[i] != ']'); first = false) {
         if (pattern.substr(i).starts_with("[:")) {
             const size_t end = pattern.find(":]", i + 2);
-            if (end == std::string_view::npos || !add_named_class(pattern.substr(i + 2, end - i - 2), token.bytes))
+            if (end == std::string_view::npos ||
+                !add_named_class(pattern.substr(i + 2, end - i - 2), token.bytes))
                 return false;
             i = end + 2;
             continue;
@@ -165,7 +168,8 @@ bool IgnorePattern::run(std::string_view text) const {
             if (!now[i]) continue;
             const Kind kind = tokens_[i].kind;
             if (kind == Kind::one_of && tokens_[i].bytes.test(static_cast<unsigned char>(c))) next[i + 1] = 1;
-            if (kind == Kind::rest || kind == Kind::inside_folders || (kind == Kind::star && c != '/')) next[i] = 1;
+            if (kind == Kind::rest || kind == Kind::inside_folders || (kind == Kind::star && c != '/'))
+                next[i] = 1;
             if (kind == Kind::inside_folders && c == '/') next[i + 1] = 1;
         }
         spread(next);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Which files stay behind: the pattern rules of .gitignore. Rules are pushed on the way into a folder and popped on
-// the way out; the last rule that matches decides. What an ignored folder holds cannot come back, so callers do not
-// descend into one. Patterns are matched in time linear in the path, whatever they look like. Pure.
+// Which files stay behind: the pattern rules of .gitignore. Rules are pushed on the way into a folder and
+// popped on the way out; the last rule that matches decides. What an ignored folder holds cannot come back,
+// so callers do not descend into one. Patterns are matched in time linear in the path, whatever they look
+// like. Pure.
 
 #include <bitset>
 #include <string>

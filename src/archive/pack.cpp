@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <hks/archive/folder.hpp>
-#include <hks/core/units.hpp>
-
 #include "entry_name.hpp"
 #include "handles.hpp"
 #include "ignore_rules.hpp"
 
-#include <fcntl.h>
-#include <sys/stat.h>
+#include <hks/archive/folder.hpp>
+#include <hks/core/units.hpp>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <fcntl.h>
 #include <fstream>
 #include <iterator>
+#include <sys/stat.h>
 
 namespace hks::archive {
 namespace fs = std::filesystem;
@@ -35,8 +34,9 @@ bool read_text(const fs::path& file, std::string& out) {
 }
 
 Error cannot_read(const std::string& name, int error) {
-    return Error(Errc::validation_error, "Cannot read '" + printable(name) + "': " + std::strerror(error) +
-                                             ". Make it readable, or name it in .hksignore to leave it behind.");
+    return Error(Errc::validation_error,
+                 "Cannot read '" + printable(name) + "': " + std::strerror(error) +
+                     ". Make it readable, or name it in .hksignore to leave it behind.");
 }
 
 /// One run of pack().
@@ -63,7 +63,8 @@ class Packer {
         archive_.reset(archive_write_new());
         ::archive* a = archive_.get();
         // GNU tar writes names as they are; gzip must not store the time.
-        bool good = archive_write_set_format_gnutar(a) == ARCHIVE_OK && archive_write_add_filter_gzip(a) == ARCHIVE_OK;
+        bool good = archive_write_set_format_gnutar(a) == ARCHIVE_OK &&
+                    archive_write_add_filter_gzip(a) == ARCHIVE_OK;
         good = good && archive_write_set_filter_option(a, "gzip", "timestamp", nullptr) == ARCHIVE_OK;
         good = good && archive_write_set_filter_option(a, "gzip", "compression-level", "4") == ARCHIVE_OK;
         good = good && archive_write_set_bytes_in_last_block(a, 1) == ARCHIVE_OK;
@@ -86,13 +87,15 @@ class Packer {
     Error write_error() const {
         if (!too_big_) {
             const char* why = archive_error_string(archive_.get());
-            return Error(Errc::internal, std::string("Packing failed: ") + (why ? why : "unknown reason") + ".");
+            return Error(Errc::internal,
+                         std::string("Packing failed: ") + (why ? why : "unknown reason") + ".");
         }
         std::string message = "The packed folder is larger than " + format_bytes(max_bytes_) + ".";
         if (largest_size_ > 0)
             message += " The largest file so far is '" + printable(largest_) + "' (" +
                        std::to_string(largest_size_ >> 10) + " KiB).";
-        return Error(Errc::package_size_exceeded, message + " Name what the function does not need in .hksignore.");
+        return Error(Errc::package_size_exceeded,
+                     message + " Name what the function does not need in .hksignore.");
     }
 
     /// `name` is relative to the root, "" for the root itself.
@@ -102,7 +105,8 @@ class Packer {
                                                      std::to_string(max_depth) + " folders. Flatten it.");
         std::error_code failure;
         std::vector<std::string> children;
-        for (fs::directory_iterator it(root_ / name, failure), end; !failure && it != end; it.increment(failure))
+        for (fs::directory_iterator it(root_ / name, failure), end; !failure && it != end;
+             it.increment(failure))
             children.push_back(it->path().filename().string());
         if (failure) return cannot_read(name.empty() ? "." : name, failure.value());
         if (children.empty() && !name.empty()) return header(name, AE_IFDIR, 0755, 0, nullptr);
@@ -164,17 +168,20 @@ class Packer {
             if (n < 0 && errno == EINTR) continue;
             if (n < 0) return cannot_read(name, errno);
             if (n == 0)
-                return Error(Errc::validation_error, "'" + printable(name) +
-                                                         "' became shorter while it was packed. Deploy again when "
-                                                         "nothing writes to it.");
-            if (archive_write_data(archive_.get(), buffer_.data(), static_cast<size_t>(n)) != n) return write_error();
+                return Error(Errc::validation_error,
+                             "'" + printable(name) +
+                                 "' became shorter while it was packed. Deploy again when "
+                                 "nothing writes to it.");
+            if (archive_write_data(archive_.get(), buffer_.data(), static_cast<size_t>(n)) != n)
+                return write_error();
             left -= static_cast<uint64_t>(n);
         }
         ++result_.files;
         return {};
     }
 
-    Result<void> header(const std::string& name, unsigned type, unsigned mode, int64_t size, const char* target) {
+    Result<void> header(const std::string& name, unsigned type, unsigned mode, int64_t size,
+                        const char* target) {
         EntryHandle entry(archive_entry_new());
         archive_entry_copy_pathname(entry.get(), name.c_str());
         archive_entry_set_filetype(entry.get(), type);

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tree_writer.hpp"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <fcntl.h>
+#include <sys/stat.h>
 
 namespace hks::archive {
 namespace fs = std::filesystem;
@@ -19,12 +18,14 @@ constexpr int folder_flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 Result<void> TreeWriter::open(const fs::path& folder) {
     std::error_code failure;
     if (!fs::is_empty(folder, failure) || failure)
-        return Error(Errc::internal, "'" + folder.string() + "' is not an empty folder. Unpack into a new one.");
+        return Error(Errc::internal,
+                     "'" + folder.string() + "' is not an empty folder. Unpack into a new one.");
     root_path_ = folder;
     root_.reset(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     parent_.reset(root_ ? ::fcntl(root_.get(), F_DUPFD_CLOEXEC, 0) : -1);
     if (!parent_)
-        return Error(Errc::provider_error, "Opening '" + folder.string() + "' failed: " + std::strerror(errno) +
+        return Error(Errc::provider_error, "Opening '" + folder.string() +
+                                               "' failed: " + std::strerror(errno) +
                                                ". Look at the rights of the data directory.");
     return {};
 }
@@ -46,7 +47,8 @@ TreeWriter::Outcome TreeWriter::failed(int error) {
 
 /// Makes parent_ the folder of the first `count` components.
 TreeWriter::Outcome TreeWriter::enter(const Path& path, size_t count, bool create) {
-    if (parent_path_.size() == count && std::equal(parent_path_.begin(), parent_path_.end(), path.begin())) return {};
+    if (parent_path_.size() == count && std::equal(parent_path_.begin(), parent_path_.end(), path.begin()))
+        return {};
     FileDescriptor at(::fcntl(root_.get(), F_DUPFD_CLOEXEC, 0));
     for (size_t i = 0; i < count; ++i) {
         const char* name = path[i].c_str();
@@ -83,7 +85,8 @@ TreeWriter::Outcome TreeWriter::make_room(const std::string& name) {
 TreeWriter::Outcome TreeWriter::file(const Path& path, bool executable, FileDescriptor& out) {
     if (auto entered = enter(path, path.size() - 1, true); !entered.good()) return entered;
     if (auto free = make_room(path.back()); !free.good()) return free;
-    out.reset(::openat(parent_.get(), path.back().c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+    out.reset(::openat(parent_.get(), path.back().c_str(),
+                       O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
     if (!out || ::fchmod(out.get(), executable ? 0755 : 0644) != 0) return failed(errno);
     return {};
 }
@@ -99,13 +102,15 @@ TreeWriter::Outcome TreeWriter::hard_link(const Path& path, const Path& target) 
     Outcome missing;
     missing.refusal = "is a hard link to something that is not a file of the archive before it";
     if (path == target || !enter(target, target.size() - 1, false).good()) return missing;
-    const FileDescriptor source(::openat(parent_.get(), target.back().c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+    const FileDescriptor source(
+        ::openat(parent_.get(), target.back().c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
     struct stat info {};
     if (!source || ::fstat(source.get(), &info) != 0 || !S_ISREG(info.st_mode)) return missing;
     const FileDescriptor from(::fcntl(parent_.get(), F_DUPFD_CLOEXEC, 0));
     if (auto entered = enter(path, path.size() - 1, true); !entered.good()) return entered;
     if (auto free = make_room(path.back()); !free.good()) return free;
-    if (::linkat(from.get(), target.back().c_str(), parent_.get(), path.back().c_str(), 0) != 0) return failed(errno);
+    if (::linkat(from.get(), target.back().c_str(), parent_.get(), path.back().c_str(), 0) != 0)
+        return failed(errno);
     return {};
 }
 

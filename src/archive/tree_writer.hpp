@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Writes below one folder and nowhere else: every step is an openat() that does not follow links, relative to the
-// folder's own descriptor. Entries that come twice replace each other; nothing is ever written through what is there.
-
-#include <hks/core/error.hpp>
+// Writes below one folder and nowhere else: every step is an openat() that does not follow links, relative to
+// the folder's own descriptor. Entries that come twice replace each other; nothing is ever written through
+// what is there.
 
 #include "handles.hpp"
+
+#include <hks/core/error.hpp>
 
 #include <filesystem>
 #include <string>

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <hks/archive/folder.hpp>
-#include <hks/core/units.hpp>
-
 #include "entry_name.hpp"
 #include "handles.hpp"
 #include "tree_writer.hpp"
+
+#include <hks/archive/folder.hpp>
+#include <hks/core/units.hpp>
 
 #include <array>
 
@@ -33,7 +33,8 @@ class Unpacker {
         archive_.reset(archive_read_new());
         ::archive* a = archive_.get();
         // A zip is read by its central directory only, so that there is one reading of it.
-        if (archive_read_support_filter_gzip(a) != ARCHIVE_OK || archive_read_support_format_tar(a) != ARCHIVE_OK ||
+        if (archive_read_support_filter_gzip(a) != ARCHIVE_OK ||
+            archive_read_support_format_tar(a) != ARCHIVE_OK ||
             archive_read_support_format_zip_seekable(a) != ARCHIVE_OK)
             return Error(Errc::internal, "libarchive lacks gzip, tar or zip. Install a complete libarchive.");
         if (archive_read_open_memory(a, bytes_.data(), bytes_.size()) != ARCHIVE_OK) return broken();
@@ -48,7 +49,8 @@ class Unpacker {
             position_ = archive_filter_bytes(a, 0);
         }
         if (entries_ == 0)
-            return Error(Errc::validation_error, "The archive has no files. Pack the folder with the function in it.");
+            return Error(Errc::validation_error,
+                         "The archive has no files. Pack the folder with the function in it.");
         return check_end_mark();
     }
 
@@ -74,8 +76,8 @@ class Unpacker {
         std::vector<std::string> path;
         if (const std::string wrong = split_name(name, path); !wrong.empty()) return refuse(name, wrong);
         if (path.size() > static_cast<size_t>(limits_.max_depth))
-            return too_big("'" + printable(name) + "' is nested deeper than " + std::to_string(limits_.max_depth) +
-                           " folders");
+            return too_big("'" + printable(name) + "' is nested deeper than " +
+                           std::to_string(limits_.max_depth) + " folders");
         if (auto counted = count(1); !counted) return counted;
         if (archive_entry_is_encrypted(entry)) return refuse(name, "is encrypted");
         if (auto done = write(entry, name, path); !done) return done;
@@ -139,7 +141,8 @@ class Unpacker {
             total_ += static_cast<uint64_t>(n);
             if (size > limits_.max_file_bytes) return file_too_big(name);
             if (auto fits = check_total(); !fits) return fits;
-            if (auto written = checked(name, TreeWriter::append(out, {buffer_.data(), static_cast<size_t>(n)}));
+            if (auto written =
+                    checked(name, TreeWriter::append(out, {buffer_.data(), static_cast<size_t>(n)}));
                 !written)
                 return written;
         }
@@ -177,7 +180,8 @@ bool is_tar_header(std::string_view bytes) {
     // Tars from before 1988 have nothing but the checksum.
     unsigned long sum = 0, stored = 0;
     for (size_t i = 0; i < block; ++i)
-        sum += i >= checksum_at && i < checksum_at + checksum_size ? ' ' : static_cast<unsigned char>(bytes[i]);
+        sum +=
+            i >= checksum_at && i < checksum_at + checksum_size ? ' ' : static_cast<unsigned char>(bytes[i]);
     bool digits = false;
     for (const char c : bytes.substr(checksum_at, checksum_size)) {
         if (c >= '0' && c <= '7') {

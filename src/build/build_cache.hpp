@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// What need not be done again: source key → bundle, and smoke loads that passed. Rows in the log database: losing them
-// costs a rebuild, nothing else. Build threads.
+// What need not be done again: source key → bundle, and smoke loads that passed. Rows in the log database:
+// losing them costs a rebuild, nothing else. Build threads.
 
 #include <hks/runtime/instance.hpp>
 #include <hks/storage/database.hpp>

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "command_runner.hpp"
 
-#include <signal.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <cctype>
@@ -11,6 +8,8 @@
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
+#include <signal.h>
+#include <unistd.h>
 
 namespace hks::build {
 namespace fs = std::filesystem;
@@ -20,9 +19,9 @@ constexpr std::string_view default_path = "/usr/local/bin:/usr/bin:/bin";
 
 /// Names of the server's own environment that builds may see; "*" at the end: everything that starts so.
 constexpr std::array<std::string_view, 15> passed_on{
-    "PIP_*",       "NPM_CONFIG_*", "npm_config_*", "SSL_CERT_*",          "HTTP_PROXY",         "HTTPS_PROXY", "NO_PROXY",
-    "http_proxy",  "https_proxy",  "no_proxy",     "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE", "ALL_PROXY",
-    "CURL_CA_BUNDLE", "all_proxy"};
+    "PIP_*",     "NPM_CONFIG_*",   "npm_config_*", "SSL_CERT_*", "HTTP_PROXY",          "HTTPS_PROXY",
+    "NO_PROXY",  "http_proxy",     "https_proxy",  "no_proxy",   "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE",
+    "ALL_PROXY", "CURL_CA_BUNDLE", "all_proxy"};
 
 bool passes(std::string_view name) {
     return std::any_of(passed_on.begin(), passed_on.end(), [&](std::string_view rule) {

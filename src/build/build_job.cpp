@@ -30,7 +30,9 @@ void print(BuildLog& log, std::string_view text) {
     }
 }
 
-std::string short_digest(const std::string& digest) { return digest.substr(0, shown_digest); }
+std::string short_digest(const std::string& digest) {
+    return digest.substr(0, shown_digest);
+}
 
 }  // namespace
 
@@ -80,9 +82,11 @@ std::string BuildJob::elapsed() const {
 
 Result<void> BuildJob::still_wanted() const {
     if (parts_.stop.raised())
-        return Error(Errc::build_failed, "The build was interrupted because the server is stopping. Deploy again.");
+        return Error(Errc::build_failed,
+                     "The build was interrupted because the server is stopping. Deploy again.");
     if (std::chrono::steady_clock::now() >= deadline_)
-        return Error(Errc::build_failed, "The build took longer than " + format_duration(parts_.options.timeout) +
+        return Error(Errc::build_failed, "The build took longer than " +
+                                             format_duration(parts_.options.timeout) +
                                              ". Depend on less, or raise the server's build timeout.");
     return {};
 }
@@ -106,8 +110,10 @@ Result<void> BuildJob::choose_runtime(const fs::path* folder) {
     if (!choice) return choice.error();
     interpreter_ = choice->interpreter;
     const std::string label = interpreter_->label();
-    if (choice->note.empty()) log_.say("runtime " + label + " (" + interpreter_->version + ")");
-    else log_.say("runtime " + label + ": " + choice->note);
+    if (choice->note.empty())
+        log_.say("runtime " + label + " (" + interpreter_->version + ")");
+    else
+        log_.say("runtime " + label + ": " + choice->note);
     spec_.runtime.version = label.substr(interpreter_->language.size());
     return {};
 }
@@ -156,16 +162,16 @@ Result<BuildJob::Bundle> BuildJob::make_bundle() {
     scratch_ = fs::path(parts_.options.work_dir) / "tmp" / temporary_.filename();
     std::error_code failure;
     fs::create_directories(scratch_, failure);
-    const BuildContext context{temporary_,      scratch_,  fs::path(parts_.options.work_dir) / "cache",
-                               *interpreter_,   parts_.runtimes,
-                               log_,            parts_.stop,
-                               deadline_,       parts_.options.max_bundle_bytes};
+    const BuildContext context{temporary_,    scratch_,        fs::path(parts_.options.work_dir) / "cache",
+                               *interpreter_, parts_.runtimes, log_,
+                               parts_.stop,   deadline_,       parts_.options.max_bundle_bytes};
     auto installed = install(context);
     if (!installed) return installed.error();
     if (auto wanted = still_wanted(); !wanted) return wanted.error();
     auto digest = *installed ? storage::digest_tree(temporary_) : source_digest;
     if (!digest) return digest.error();
-    if (const Builder* builder = find_builder(interpreter_->language)) builder->warm_bundle(context, *installed);
+    if (const Builder* builder = find_builder(interpreter_->language))
+        builder->warm_bundle(context, *installed);
     parts_.pins.pin(*digest);
     pinned_ = *digest;
     return Bundle{temporary_, *digest, false};
@@ -193,9 +199,10 @@ Result<bool> BuildJob::install(const BuildContext& context) {
     if (auto fine = check_links(context.folder); !fine) return fine.error();
     const TreeSize size = measure(context.folder);
     if (size.bytes > parts_.options.max_bundle_bytes)
-        return Error(Errc::package_size_exceeded, "With its dependencies the bundle has " + size_text(size.bytes) +
-                                                      "; " + size_text(parts_.options.max_bundle_bytes) +
-                                                      " are allowed. Depend on less, or raise the server's limit.");
+        return Error(Errc::package_size_exceeded,
+                     "With its dependencies the bundle has " + size_text(size.bytes) + "; " +
+                         size_text(parts_.options.max_bundle_bytes) +
+                         " are allowed. Depend on less, or raise the server's limit.");
     builder->warm_dependencies(context);
     parts_.dependencies.keep(found->key, tree);
     log_.say("installed " + found->what + " in " + elapsed());
@@ -206,8 +213,9 @@ Result<bool> BuildJob::install(const BuildContext& context) {
 Result<BuildJob::Bundle> BuildJob::reuse_bundle() {
     const std::string& digest = request_.reuse_digest;
     if (!parts_.pins.pin_if(digest, [&] { return parts_.artifacts.contains(digest); }))
-        return Error(Errc::build_failed, "The code of the version to start from is no longer there. Deploy the "
-                                         "folder again.");
+        return Error(Errc::build_failed,
+                     "The code of the version to start from is no longer there. Deploy the "
+                     "folder again.");
     pinned_ = digest;
     const fs::path path = parts_.artifacts.path(digest);
     if (auto chosen = choose_runtime(&path); !chosen) return chosen.error();
@@ -269,9 +277,9 @@ Result<void> BuildJob::load(const Bundle& bundle) {
         case SmokeOutcome::End::not_started:
             return outcome.error;
         case SmokeOutcome::End::timed_out:
-            return Error(Errc::build_failed, "The function did not finish loading in time (" +
-                                                 format_duration(max_load_time) +
-                                                 " at most). Move slow work from the module into the handler.");
+            return Error(Errc::build_failed,
+                         "The function did not finish loading in time (" + format_duration(max_load_time) +
+                             " at most). Move slow work from the module into the handler.");
         case SmokeOutcome::End::stopped:
             if (auto wanted = still_wanted(); !wanted) return wanted;
             return Error(Errc::build_failed, "The smoke load was interrupted. Deploy again.");

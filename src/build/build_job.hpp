@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// The steps of one build: source → folder → dependencies → bundle → smoke load → version. Runs on one build thread;
-// whatever goes wrong ends in a failed version and nothing left on disk.
-
-#include <hks/build/build_service.hpp>
+// The steps of one build: source → folder → dependencies → bundle → smoke load → version. Runs on one build
+// thread; whatever goes wrong ends in a failed version and nothing left on disk.
 
 #include "build_cache.hpp"
 #include "build_log.hpp"
@@ -12,6 +10,8 @@
 #include "dependency_cache.hpp"
 #include "smoke_loader.hpp"
 #include "stop_signal.hpp"
+
+#include <hks/build/build_service.hpp>
 
 #include <filesystem>
 #include <optional>
@@ -38,8 +38,8 @@ struct BuildRequest {
     registry::FunctionRecord function;
     registry::VersionRecord version;
     BuildSource source;
-    std::string reuse_digest;    ///< a bundle that is there already; "" = build from the source
-    std::string reuse_runtime;   ///< what it was built for: "python3.11"
+    std::string reuse_digest;   ///< a bundle that is there already; "" = build from the source
+    std::string reuse_runtime;  ///< what it was built for: "python3.11"
     std::shared_ptr<BuildLog> log;
 };
 
@@ -57,7 +57,7 @@ class BuildJob {
     struct Bundle {
         std::filesystem::path path;
         std::string digest;
-        bool committed = false;    ///< it lies in the store
+        bool committed = false;  ///< it lies in the store
     };
 
     Result<void> build();
@@ -80,11 +80,11 @@ class BuildJob {
     BuildLog& log_;
     const SteadyTime started_;
     const SteadyTime deadline_;
-    FunctionSpec spec_;                                ///< as it gets resolved
+    FunctionSpec spec_;  ///< as it gets resolved
     const runtime::Interpreter* interpreter_ = nullptr;
-    std::filesystem::path temporary_;                  ///< in the artifact store
+    std::filesystem::path temporary_;  ///< in the artifact store
     std::filesystem::path scratch_;
-    bool tools_ran_ = false;                           ///< some may have slipped out of their group
+    bool tools_ran_ = false;  ///< some may have slipped out of their group
     std::string source_key_;
     std::string pinned_;
 };

@@ -46,7 +46,9 @@ std::string clean(std::string_view text) {
 
 }  // namespace
 
-void BuildLog::say(std::string_view text) { append(clean(text)); }
+void BuildLog::say(std::string_view text) {
+    append(clean(text));
+}
 
 void BuildLog::output(std::string_view text) {
     bool last = false;
@@ -106,7 +108,8 @@ BuildLogStore::BuildLogStore(boost::asio::io_context& loop, storage::Database& d
     : loop_(loop), database_(database), max_bytes_(max_bytes) {}
 
 Result<void> BuildLogStore::open() {
-    if (auto done = storage::migrate(database_, "build_log", migrations, std::size(migrations)); !done) return done;
+    if (auto done = storage::migrate(database_, "build_log", migrations, std::size(migrations)); !done)
+        return done;
     std::lock_guard lock(database_.mutex());
     auto newest = database_.prepare("SELECT coalesce(max(build), 0) FROM build_logs");
     if (!newest) return newest.error();
@@ -170,8 +173,9 @@ Result<void> BuildLogStore::forget_old() {
             oldest_kept = rows->integer(0);
         }
     }
-    for (const auto& [sql, limit] : {std::pair{"DELETE FROM build_lines WHERE key < ?", oldest_kept << line_bits},
-                                     std::pair{"DELETE FROM build_logs WHERE build < ?", oldest_kept}}) {
+    for (const auto& [sql, limit] :
+         {std::pair{"DELETE FROM build_lines WHERE key < ?", oldest_kept << line_bits},
+          std::pair{"DELETE FROM build_logs WHERE build < ?", oldest_kept}}) {
         auto remove = database_.prepare(sql);
         if (!remove) return remove.error();
         if (auto done = remove->bind(limit).run(); !done) return done;
@@ -188,7 +192,8 @@ Result<std::vector<BuildLogLine>> BuildLogStore::lines(int64_t version_key, int6
     finished = !running;
     if (!running) return stored(version_key, after);
     std::lock_guard lock(running->mutex_);
-    const auto skip = std::min<int64_t>(std::max<int64_t>(after + 1, 0), static_cast<int64_t>(running->lines_.size()));
+    const auto skip =
+        std::min<int64_t>(std::max<int64_t>(after + 1, 0), static_cast<int64_t>(running->lines_.size()));
     return std::vector<BuildLogLine>(running->lines_.begin() + skip, running->lines_.end());
 }
 
@@ -201,7 +206,8 @@ Result<std::vector<BuildLogLine>> BuildLogStore::stored(int64_t version_key, int
     std::vector<BuildLogLine> lines;
     if (!*found) return lines;
     const int64_t first = find->integer(0) << line_bits;
-    auto rows = database_.prepare("SELECT key, time, text FROM build_lines WHERE key > ? AND key < ? ORDER BY key");
+    auto rows =
+        database_.prepare("SELECT key, time, text FROM build_lines WHERE key > ? AND key < ? ORDER BY key");
     if (!rows) return rows.error();
     rows->bind(first + std::max<int64_t>(after, -1)).bind(first + (int64_t{1} << line_bits));
     while (true) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// What builds said. While a build runs its lines are in memory (bounded) and are written to the log database in
-// batches by the build's own thread; afterwards the database alone has them. Old builds make room for new ones.
+// What builds said. While a build runs its lines are in memory (bounded) and are written to the log database
+// in batches by the build's own thread; afterwards the database alone has them. Old builds make room for new
+// ones.
 
 #include <hks/build/build_service.hpp>
 #include <hks/storage/database.hpp>

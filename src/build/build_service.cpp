@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "build_job.hpp"
+#include "packager.hpp"
+
 #include <hks/build/build_service.hpp>
 #include <hks/telemetry/logger.hpp>
 #include <hks/telemetry/metrics.hpp>
-
-#include "build_job.hpp"
-#include "packager.hpp"
 
 #include <condition_variable>
 #include <deque>
@@ -25,9 +25,9 @@ size_t weight(const BuildRequest& request) {
 
 struct BuildService::Impl {
     Impl(boost::asio::io_context& loop, BuildOptions given, registry::FunctionRegistry& registry_,
-         storage::ArtifactStore& artifacts_, storage::Database& database, const runtime::RuntimeTable& runtimes_,
-         runtime::RuntimeBackend& backend, secrets::SecretStore& secrets, telemetry::Logger& logger_,
-         telemetry::MetricsRegistry& metrics)
+         storage::ArtifactStore& artifacts_, storage::Database& database,
+         const runtime::RuntimeTable& runtimes_, runtime::RuntimeBackend& backend,
+         secrets::SecretStore& secrets, telemetry::Logger& logger_, telemetry::MetricsRegistry& metrics)
         : options(std::move(given)),
           registry(registry_),
           artifacts(artifacts_),
@@ -37,7 +37,8 @@ struct BuildService::Impl {
           cache(database),
           dependencies(fs::path(options.work_dir) / "cache" / "deps"),
           loader(loop, backend),
-          parts{options, registry, artifacts, runtimes, secrets, logger, cache, dependencies, loader, pins, stopping},
+          parts{options, registry,     artifacts, runtimes, secrets, logger,
+                cache,   dependencies, loader,    pins,     stopping},
           succeeded(metrics.counter("hks_builds_total", "Builds that have ended.", {{"result", "success"}})),
           failed(metrics.counter("hks_builds_total", "Builds that have ended.", {{"result", "failed"}})),
           duration(metrics.histogram("hks_build_seconds", "Time from the start of a build to its end.")) {}
@@ -79,8 +80,10 @@ void BuildService::Impl::work() {
         waiting.pop_front();
         waiting_bytes -= weight(request);
         lock.unlock();
-        if (stopping.raised()) refuse(request, "The server stopped before the build began. Deploy again.");
-        else run_one(request);
+        if (stopping.raised())
+            refuse(request, "The server stopped before the build began. Deploy again.");
+        else
+            run_one(request);
         lock.lock();
     }
 }
@@ -129,15 +132,17 @@ void BuildService::Impl::enqueue(BuildRequest request) {
                             : "Too many builds are waiting. Deploy again in a minute.");
 }
 
-BuildService::BuildService(boost::asio::io_context& loop, BuildOptions options, registry::FunctionRegistry& registry,
-                           storage::ArtifactStore& artifacts, storage::Database& log_database,
-                           const runtime::RuntimeTable& runtimes, runtime::RuntimeBackend& backend,
-                           secrets::SecretStore& secrets, telemetry::Logger& logger,
-                           telemetry::MetricsRegistry& metrics)
-    : impl_(std::make_unique<Impl>(loop, std::move(options), registry, artifacts, log_database, runtimes, backend,
-                                   secrets, logger, metrics)) {}
+BuildService::BuildService(boost::asio::io_context& loop, BuildOptions options,
+                           registry::FunctionRegistry& registry, storage::ArtifactStore& artifacts,
+                           storage::Database& log_database, const runtime::RuntimeTable& runtimes,
+                           runtime::RuntimeBackend& backend, secrets::SecretStore& secrets,
+                           telemetry::Logger& logger, telemetry::MetricsRegistry& metrics)
+    : impl_(std::make_unique<Impl>(loop, std::move(options), registry, artifacts, log_database, runtimes,
+                                   backend, secrets, logger, metrics)) {}
 
-BuildService::~BuildService() { stop(); }
+BuildService::~BuildService() {
+    stop();
+}
 
 Result<void> BuildService::open() {
     const fs::path work = impl_->options.work_dir;
@@ -147,8 +152,9 @@ Result<void> BuildService::open() {
     for (const char* name : {"tmp", "cache/pip", "cache/npm", "cache/deps"}) {
         fs::create_directories(work / name, failure);
         if (failure)
-            return Error(Errc::provider_error, "Making '" + (work / name).string() + "' failed: " +
-                                                   failure.message() + ". Look at the rights of the data directory.");
+            return Error(Errc::provider_error, "Making '" + (work / name).string() +
+                                                   "' failed: " + failure.message() +
+                                                   ". Look at the rights of the data directory.");
     }
     // Mirrors of package indexes may be named with passwords, and packages may be private.
     fs::permissions(work, fs::perms::owner_all, failure);
@@ -170,7 +176,8 @@ void BuildService::stop() {
     impl_->threads.clear();
 }
 
-Result<std::vector<std::string>> BuildService::check(const FunctionSpec& spec, const BuildSource& source) const {
+Result<std::vector<std::string>> BuildService::check(const FunctionSpec& spec,
+                                                     const BuildSource& source) const {
     if (auto fine = check_source(source, spec); !fine) return fine.error();
     RuntimeSpec runtime = spec.runtime;
     if (runtime.name.empty()) runtime.name = language_of(source);
@@ -191,7 +198,8 @@ void BuildService::enqueue(const registry::FunctionRecord& function, const regis
     impl_->enqueue(std::move(request));
 }
 
-void BuildService::enqueue_reuse(const registry::FunctionRecord& function, const registry::VersionRecord& version,
+void BuildService::enqueue_reuse(const registry::FunctionRecord& function,
+                                 const registry::VersionRecord& version,
                                  const registry::VersionRecord& from) {
     BuildRequest request;
     request.function = function;

@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "command_runner.hpp"
 
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
 #include <fcntl.h>
+#include <optional>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <algorithm>
-#include <array>
-#include <cerrno>
-#include <cstring>
-#include <optional>
 
 namespace hks::build {
 namespace {
@@ -43,7 +42,8 @@ class Descriptor {
 /// Cuts output into lines; a progress bar that redraws itself with "\r" shows its last state.
 class Lines {
   public:
-    Lines(const std::function<void(std::string_view)>& sink, size_t max_bytes) : sink_(sink), left_(max_bytes) {}
+    Lines(const std::function<void(std::string_view)>& sink, size_t max_bytes)
+        : sink_(sink), left_(max_bytes) {}
 
     void add(std::string_view bytes) {
         if (bytes.size() > left_) {
@@ -167,7 +167,8 @@ class Running {
   private:
     bool has_exited() const {
         siginfo_t info{};
-        return ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0;
+        return ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+               info.si_pid != 0;
     }
 
     void poll_once() {
@@ -175,7 +176,8 @@ class Running {
         SteadyTime until = std::min(command_.deadline, next_watch_);
         if (ending_) until = std::max(kill_at_, now + polling_period);
         if (process_.get() < 0) until = std::min(until, now + polling_period);
-        const auto wait = std::chrono::ceil<milliseconds>(std::max(until - now, SteadyTime::duration::zero()));
+        const auto wait =
+            std::chrono::ceil<milliseconds>(std::max(until - now, SteadyTime::duration::zero()));
         std::array<pollfd, 3> waits{{{output_.get(), POLLIN, 0},
                                      {process_.get(), POLLIN, 0},
                                      {ending_ ? -1 : stop_.descriptor(), POLLIN, 0}}};

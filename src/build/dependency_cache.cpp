@@ -52,7 +52,8 @@ void DependencyCache::make_room() {
     for (fs::directory_iterator it(root_, failure), end; !failure && it != end; it.increment(failure)) {
         std::error_code gone;
         const auto used = it->last_write_time(gone);
-        trees.emplace_back(it->path().extension() == unfinished ? fs::file_time_type::min() : used, it->path());
+        trees.emplace_back(it->path().extension() == unfinished ? fs::file_time_type::min() : used,
+                           it->path());
     }
     std::sort(trees.rbegin(), trees.rend());
     const auto oldest = fs::file_time_type::clock::now() - max_age_;

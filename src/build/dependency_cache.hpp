@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Installed dependency trees by a key of everything that decides what is in them, so that an unchanged list of
-// requirements costs nothing. Bounded by count and age. Build threads.
+// Installed dependency trees by a key of everything that decides what is in them, so that an unchanged list
+// of requirements costs nothing. Bounded by count and age. Build threads.
 
 #include <chrono>
 #include <filesystem>

@@ -24,7 +24,9 @@ constexpr std::array<Hint, 7> hints{{
 }};
 
 /// Node puts the list of requiring files below the first line.
-std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+std::string first_line(const std::string& text) {
+    return text.substr(0, text.find('\n'));
+}
 
 }  // namespace
 
@@ -39,7 +41,8 @@ Error load_error(std::string_view language, const runtime::ExitInfo& why) {
     for (const Hint& hint : hints)
         if ((hint.language.empty() || hint.language == language) && text.find(hint.sign) != std::string::npos)
             return Error(Errc::build_failed, text + ". " + std::string(hint.advice));
-    return Error(Errc::build_failed, text + (text.ends_with('.') ? "" : ".") + " The build log has the whole of it.");
+    return Error(Errc::build_failed,
+                 text + (text.ends_with('.') ? "" : ".") + " The build log has the whole of it.");
 }
 
 }  // namespace hks::build

@@ -8,7 +8,9 @@
 namespace hks::build {
 namespace {
 
-bool is_word(char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '$'; }
+bool is_word(char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '$';
+}
 
 class Scanner {
   public:
@@ -43,9 +45,7 @@ class Scanner {
   private:
     char next() const { return at_ + 1 < text_.size() ? text_[at_ + 1] : '\0'; }
 
-    void skip_line() {
-        at_ = std::min(text_.find('\n', at_), text_.size());
-    }
+    void skip_line() { at_ = std::min(text_.find('\n', at_), text_.size()); }
 
     void skip_past(std::string_view end) {
         const size_t found = text_.find(end, at_ + 2);
@@ -85,10 +85,14 @@ class Scanner {
     void skip_pattern() {
         bool in_class = false;
         for (++at_; at_ < text_.size() && text_[at_] != '\n'; ++at_) {
-            if (text_[at_] == '\\') ++at_;
-            else if (text_[at_] == '[') in_class = true;
-            else if (text_[at_] == ']') in_class = false;
-            else if (text_[at_] == '/' && !in_class) break;
+            if (text_[at_] == '\\')
+                ++at_;
+            else if (text_[at_] == '[')
+                in_class = true;
+            else if (text_[at_] == ']')
+                in_class = false;
+            else if (text_[at_] == '/' && !in_class)
+                break;
         }
         ++at_;
         before_ = 'x';
@@ -110,7 +114,8 @@ class Scanner {
         const char follows = after < text_.size() ? text_[after] : '\0';
         if (word == "import" && follows == '.') return true;
         if (!top) return false;
-        if (word == "import") return follows == '{' || follows == '*' || follows == '"' || follows == '\'' || is_word(follows);
+        if (word == "import")
+            return follows == '{' || follows == '*' || follows == '"' || follows == '\'' || is_word(follows);
         return follows == '{' || follows == '*' || is_word(follows);
     }
 
@@ -127,12 +132,14 @@ class Scanner {
 
     std::string_view text_;
     size_t at_ = 0;
-    char before_ = ';';        ///< the last character that counted; 'x' = a word or a value
-    std::string open_;         ///< brackets; '$' = an expression within a template
+    char before_ = ';';  ///< the last character that counted; 'x' = a word or a value
+    std::string open_;   ///< brackets; '$' = an expression within a template
 };
 
 }  // namespace
 
-bool is_es_module(std::string_view source) { return Scanner(source).finds_module_syntax(); }
+bool is_es_module(std::string_view source) {
+    return Scanner(source).finds_module_syntax();
+}
 
 }  // namespace hks::build

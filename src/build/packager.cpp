@@ -19,7 +19,8 @@ Error wrong(const std::string& field, const std::string& message) {
 }
 
 bool name_stays_inside(const std::string& name) {
-    if (name.empty() || name.size() > 1024 || name.find('\0') != std::string::npos || !is_utf8(name)) return false;
+    if (name.empty() || name.size() > 1024 || name.find('\0') != std::string::npos || !is_utf8(name))
+        return false;
     const fs::path path(name);
     if (path.is_absolute() || !path.has_filename()) return false;
     return std::none_of(path.begin(), path.end(), [](const fs::path& part) {
@@ -32,7 +33,8 @@ bool name_stays_inside(const std::string& name) {
 std::string language_of(const BuildSource& source) {
     const std::string extension = fs::path(source.filename).extension().string();
     for (const runtime::Language& language : runtime::RuntimeTable::languages())
-        if (std::find(language.extensions.begin(), language.extensions.end(), extension) != language.extensions.end())
+        if (std::find(language.extensions.begin(), language.extensions.end(), extension) !=
+            language.extensions.end())
             return std::string(language.name);
     return "";
 }
@@ -40,28 +42,33 @@ std::string language_of(const BuildSource& source) {
 std::string file_name_for(const FunctionSpec& spec, std::string_view content) {
     std::string stem = spec.handler.substr(0, spec.handler.rfind('.'));
     const bool said = spec.handler.find('.') != std::string::npos && !stem.empty();
-    if (spec.runtime.name == "node") return (said ? stem : "index") + (is_es_module(content) ? ".mjs" : ".js");
+    if (spec.runtime.name == "node")
+        return (said ? stem : "index") + (is_es_module(content) ? ".mjs" : ".js");
     if (said) std::replace(stem.begin(), stem.end(), '.', '/');
     return (said ? stem : "function") + ".py";
 }
 
 Result<void> check_source(const BuildSource& source, const FunctionSpec& spec) {
     if (source.archive.empty() == source.file_content.empty())
-        return wrong("source_code", source.archive.empty() ? "There is no code. Send an archive or one file."
-                                                           : "There is an archive and a file. Send one of them.");
+        return wrong("source_code", source.archive.empty()
+                                        ? "There is no code. Send an archive or one file."
+                                        : "There is an archive and a file. Send one of them.");
     if (!source.archive.empty()) {
         if (archive::is_archive(source.archive)) return {};
         return wrong("archive", "The archive is not a tar, tar.gz or zip. Pack the folder again.");
     }
     if (!source.filename.empty() && !name_stays_inside(source.filename))
-        return wrong("filename", "The filename is not one that stays within the function's folder. "
-                                 "Use a name like 'function.py'.");
+        return wrong("filename",
+                     "The filename is not one that stays within the function's folder. "
+                     "Use a name like 'function.py'.");
     if (source.filename.empty()) {
         if (spec.runtime.name.empty())
-            return wrong("runtime", "One file without a name and without a runtime says nothing of its language. "
-                                    "Add runtime or filename.");
+            return wrong("runtime",
+                         "One file without a name and without a runtime says nothing of its language. "
+                         "Add runtime or filename.");
         if (!name_stays_inside(file_name_for(spec, "")))
-            return wrong("handler", "The handler '" + spec.handler + "' does not name a file. Use FILE.FUNCTION.");
+            return wrong("handler",
+                         "The handler '" + spec.handler + "' does not name a file. Use FILE.FUNCTION.");
     }
     return {};
 }
@@ -76,7 +83,8 @@ Result<TreeSize> place_source(const BuildSource& source, const FunctionSpec& spe
     }
     if (auto fine = check_source(source, spec); !fine) return fine.error();
     if (source.file_content.size() > max_bytes)
-        return Error(Errc::package_size_exceeded, "The file is larger than a bundle may be. Make it smaller.");
+        return Error(Errc::package_size_exceeded,
+                     "The file is larger than a bundle may be. Make it smaller.");
     const fs::path file =
         folder / (source.filename.empty() ? file_name_for(spec, source.file_content) : source.filename);
     std::error_code failure;

@@ -19,7 +19,8 @@ class SmokeLoader::Attempt final : public runtime::InstanceListener,
                                    public FunctionLogSink,
                                    public std::enable_shared_from_this<Attempt> {
   public:
-    Attempt(boost::asio::io_context& loop, runtime::LaunchSpec spec, std::function<void(std::string_view)> on_line)
+    Attempt(boost::asio::io_context& loop, runtime::LaunchSpec spec,
+            std::function<void(std::string_view)> on_line)
         : loop_(loop), spec_(std::move(spec)), on_line_(std::move(on_line)) {
         spec_.logs = this;
         spec_.smoke = true;

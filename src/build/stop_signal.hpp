@@ -2,11 +2,10 @@
 #pragma once
 // "End now", for threads that wait in poll() as well as for those that look from time to time. Raised once.
 
-#include <sys/eventfd.h>
-#include <unistd.h>
-
 #include <atomic>
 #include <cstdint>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 namespace hks::build {
 

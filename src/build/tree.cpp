@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tree.hpp"
 
-#include <unistd.h>
-
 #include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <iterator>
+#include <unistd.h>
 #include <vector>
 
 namespace hks::build {
@@ -17,9 +16,9 @@ namespace {
 
 Error disk_error(const std::string& what, const fs::path& path, const std::error_code& why) {
     const bool full = why == std::errc::no_space_on_device;
-    return Error(full ? Errc::storage_full : Errc::provider_error, what + " '" + path.filename().string() +
-                                                                       "' failed: " + why.message() +
-                                                                       ". Look at the server's disk and deploy again.");
+    return Error(full ? Errc::storage_full : Errc::provider_error,
+                 what + " '" + path.filename().string() + "' failed: " + why.message() +
+                     ". Look at the server's disk and deploy again.");
 }
 
 }  // namespace
@@ -27,7 +26,8 @@ Error disk_error(const std::string& what, const fs::path& path, const std::error
 TreeSize measure(const fs::path& folder) {
     TreeSize size;
     std::error_code failure;
-    for (fs::recursive_directory_iterator it(folder, failure), end; !failure && it != end; it.increment(failure)) {
+    for (fs::recursive_directory_iterator it(folder, failure), end; !failure && it != end;
+         it.increment(failure)) {
         std::error_code gone;
         if (it->is_symlink(gone)) {
             ++size.files;
@@ -58,7 +58,8 @@ Result<void> clone_tree(const fs::path& from, const fs::path& to) {
     std::error_code failure;
     fs::create_directories(to.parent_path(), failure);
     if (!fs::create_directory(to, failure) || failure) return disk_error("Making the folder", to, failure);
-    for (fs::recursive_directory_iterator it(from, failure), end; !failure && it != end; it.increment(failure)) {
+    for (fs::recursive_directory_iterator it(from, failure), end; !failure && it != end;
+         it.increment(failure)) {
         const fs::path target = to / it->path().lexically_relative(from);
         if (it->is_symlink(failure)) {
             fs::copy_symlink(it->path(), target, failure);
@@ -96,16 +97,17 @@ Result<void> remove_bytecode(const fs::path& folder) {
 
 Result<void> check_links(const fs::path& folder) {
     std::error_code failure;
-    for (fs::recursive_directory_iterator it(folder, failure), end; !failure && it != end; it.increment(failure)) {
+    for (fs::recursive_directory_iterator it(folder, failure), end; !failure && it != end;
+         it.increment(failure)) {
         if (!it->is_symlink(failure)) continue;
         const fs::path target = fs::read_symlink(it->path(), failure);
         const fs::path place = it->path().lexically_relative(folder).parent_path();
         const fs::path leads_to = (place / target).lexically_normal();
         if (target.is_absolute() || (!leads_to.empty() && *leads_to.begin() == ".."))
-            return Error(Errc::build_failed, "A dependency made the link '" +
-                                                 it->path().lexically_relative(folder).string() +
-                                                 "', which leads out of the bundle. Put what it points at into the "
-                                                 "function's folder.");
+            return Error(Errc::build_failed,
+                         "A dependency made the link '" + it->path().lexically_relative(folder).string() +
+                             "', which leads out of the bundle. Put what it points at into the "
+                             "function's folder.");
     }
     if (failure) return disk_error("Reading", folder, failure);
     return {};

@@ -18,12 +18,12 @@ struct TreeSize {
 TreeSize measure(const std::filesystem::path& folder);
 std::string size_text(uint64_t bytes);  ///< "1.2 KiB"
 
-/// The same tree again at `to`, which must not exist: files are hard links where that works, else copies. Only for
-/// trees that nobody writes to.
+/// The same tree again at `to`, which must not exist: files are hard links where that works, else copies.
+/// Only for trees that nobody writes to.
 Result<void> clone_tree(const std::filesystem::path& from, const std::filesystem::path& to);
 
-/// Removes every __pycache__. They do not count in the digest, so what an archive or a package brings of them could
-/// otherwise run in place of the code that the digest stands for.
+/// Removes every __pycache__. They do not count in the digest, so what an archive or a package brings of them
+/// could otherwise run in place of the code that the digest stands for.
 Result<void> remove_bytecode(const std::filesystem::path& folder);
 
 /// A link that package managers made and that leads out of `folder` is BUILD_FAILED.

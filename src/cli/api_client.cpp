@@ -21,6 +21,17 @@ std::string url_encode(std::string_view text) {
     return out;
 }
 
+std::string url_decode(std::string_view text) {
+    auto digit = [](char c) { return c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1; };
+    std::string out;
+    for (size_t i = 0; i < text.size(); ++i) {
+        bool escape = text[i] == '%' && i + 2 < text.size() && digit(text[i + 1]) >= 0 && digit(text[i + 2]) >= 0;
+        out += escape ? static_cast<char>(digit(text[i + 1]) * 16 + digit(text[i + 2])) : text[i];
+        if (escape) i += 2;
+    }
+    return out;
+}
+
 ApiClient::ApiClient(std::string server, std::string api_key, std::string workspace)
     : server_(std::move(server)), api_key_(std::move(api_key)), workspace_(std::move(workspace)) {
     while (server_.ends_with('/')) server_.pop_back();

@@ -20,6 +20,8 @@ using HeaderList = std::vector<std::pair<std::string, std::string>>;
 
 /// Percent-encodes everything but unreserved characters.
 std::string url_encode(std::string_view text);
+/// The reverse; "%" that starts no escape stays as it is.
+std::string url_decode(std::string_view text);
 
 class ApiClient {
   public:

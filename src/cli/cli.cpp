@@ -57,14 +57,15 @@ int explain_parse_error(const CLI::App& root, const CLI::ParseError& error) {
 
     std::string hint;
     std::vector<std::string_view> candidates(known.begin(), known.end());
-    for (const std::string& word : at->remaining()) {
+    const std::vector<std::string> unknown = root.remaining(true);
+    for (const std::string& word : unknown) {
         std::string_view guess = closest_name(word, candidates);
         if (guess.empty()) continue;
         hint = " Did you mean '" + std::string(guess) + "'?";
         break;
     }
     std::string message = error.what();
-    if (!at->remaining().empty()) message = "'" + at->remaining().front() + "' is not known here.";
+    if (!unknown.empty()) message = "'" + unknown.front() + "' is not known here.";
     std::string path;
     for (const CLI::App* app = at; app != nullptr; app = app->get_parent())
         path = app->get_name() + (path.empty() ? "" : " " + path);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 // The office: everything under /api/v1, and /healthz /readyz /metrics /openapi.json /schema/function.json.
-// Owned by Application; on_head() and on_request() on the loop. Handlers that block run on the BlockingPool and post
-// their answer back; log streams and invocations live on the loop. stop() ends every stream; the pool must have
-// stopped before this is destroyed.
+// Owned by Application; on_head() and on_request() on the loop. Handlers that block run on the BlockingPool
+// and post their answer back; log streams and invocations live on the loop. stop() ends every stream; the
+// pool must have stopped before this is destroyed.
 
 #include <hks/auth/auth.hpp>
 #include <hks/core/function.hpp>
@@ -43,15 +43,15 @@ class Dispatcher;
 namespace hks::api {
 
 struct ApiOptions {
-    size_t max_body = 1024 * 1024;               ///< of a request that carries no code
-    size_t max_package = 64 * 1024 * 1024;       ///< of a request that carries code
-    size_t max_call = 6 * 1024 * 1024;           ///< of the body, decoded, that `invoke` hands to a function
-    size_t max_response = 32 * 1024 * 1024;      ///< of a function's answer to `invoke`
-    bool metrics_public = false;                 ///< /metrics without a token
-    bool secure = false;                         ///< served over TLS: URLs begin with https
-    std::string backend = "process";             ///< name, for people
+    size_t max_body = 1024 * 1024;           ///< of a request that carries no code
+    size_t max_package = 64 * 1024 * 1024;   ///< of a request that carries code
+    size_t max_call = 6 * 1024 * 1024;       ///< of the body, decoded, that `invoke` hands to a function
+    size_t max_response = 32 * 1024 * 1024;  ///< of a function's answer to `invoke`
+    bool metrics_public = false;             ///< /metrics without a token
+    bool secure = false;                     ///< served over TLS: URLs begin with https
+    std::string backend = "process";         ///< name, for people
     SpecLimits spec_limits;
-    milliseconds heartbeat{15'000};              ///< comment line in an otherwise silent stream
+    milliseconds heartbeat{15'000};  ///< comment line in an otherwise silent stream
 };
 
 /// Everything the handlers use; all of it outlives the ManagementApi.
@@ -78,7 +78,8 @@ class ManagementApi {
     ManagementApi(const ManagementApi&) = delete;
     ManagementApi& operator=(const ManagementApi&) = delete;
 
-    /// Finds the route, checks the token: answers 401, 403, 404, 405 before a body is read. → limit of the body.
+    /// Finds the route, checks the token: answers 401, 403, 404, 405 before a body is read. → limit of the
+    /// body.
     size_t on_head(net::HttpExchange& exchange);
     void on_request(net::HttpExchange& exchange);
 

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "handlers.hpp"
-
 #include "../event_stream.hpp"
 #include "../objects.hpp"
+#include "handlers.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -49,7 +48,8 @@ class BuildLogFollower final : public EventStream {
         again_ = false;
         auto step = std::make_shared<Step>();
         offload(
-            [&services = context_.services, step, workspace = workspace_, version = version_, after = after_] {
+            [&services = context_.services, step, workspace = workspace_, version = version_,
+             after = after_] {
                 step->lines = services.builds.log(version.key, after, step->finished);
                 step->version = services.registry.version(workspace, version.function_id, version.number);
             },
@@ -86,7 +86,8 @@ class BuildLogFollower final : public EventStream {
 void follow_build_log(Context& context, net::HttpExchange& exchange, const ApiRequest& request) {
     auto version = std::make_shared<Result<registry::VersionRecord>>();
     int64_t after = -1;
-    std::from_chars(request.last_event_id.data(), request.last_event_id.data() + request.last_event_id.size(), after);
+    std::from_chars(request.last_event_id.data(), request.last_event_id.data() + request.last_event_id.size(),
+                    after);
     const std::string& number = request.parameters.find("v")->second;
     const bool taken = context.offload(
         [&context, version, request, number] {
@@ -95,7 +96,8 @@ void follow_build_log(Context& context, net::HttpExchange& exchange, const ApiRe
         },
         [&context, &exchange, version, request, after] {
             if (!*version) return send(exchange, version->error());
-            std::make_shared<BuildLogFollower>(context, exchange, request, std::move(**version), after)->open();
+            std::make_shared<BuildLogFollower>(context, exchange, request, std::move(**version), after)
+                ->open();
         });
     if (!taken) send(exchange, overloaded());
 }

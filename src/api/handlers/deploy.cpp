@@ -18,9 +18,11 @@ Error wrong_field(const std::string& field, const std::string& message) {
 }
 
 /// The version whose bundle a new one may reuse: the active one, else the newest that was built.
-Result<registry::VersionRecord> version_with_code(Context& context, const registry::FunctionRecord& function) {
+Result<registry::VersionRecord> version_with_code(Context& context,
+                                                  const registry::FunctionRecord& function) {
     auto& registry = context.services.registry;
-    if (function.active_version > 0) return registry.version(function.workspace, function.id, function.active_version);
+    if (function.active_version > 0)
+        return registry.version(function.workspace, function.id, function.active_version);
     registry::Page page{100, ""};
     while (true) {
         auto versions = registry.versions(function.workspace, function.id, page);
@@ -30,16 +32,17 @@ Result<registry::VersionRecord> version_with_code(Context& context, const regist
         if (!versions->next_cursor) break;
         page.cursor = *versions->next_cursor;
     }
-    return Error(Errc::conflict, "The function '" + function.name +
-                                     "' has no built version whose code could be used again. Send the code too, as "
-                                     "source_code or as the part archive.");
+    return Error(Errc::conflict,
+                 "The function '" + function.name +
+                     "' has no built version whose code could be used again. Send the code too, as "
+                     "source_code or as the part archive.");
 }
 
 Result<std::vector<std::string>> check_reuse(Context& context, const FunctionSpec& spec,
                                              const registry::VersionRecord& from) {
     if (!from.spec.runtime.name.empty() && spec.runtime.name != from.spec.runtime.name)
-        return wrong_field("spec.runtime", "is another language than that of the code (" + from.spec.runtime.name +
-                                               "), so code must be sent too");
+        return wrong_field("spec.runtime", "is another language than that of the code (" +
+                                               from.spec.runtime.name + "), so code must be sent too");
     auto choice = context.services.runtimes.choose(spec.runtime);
     if (!choice) return choice.error();
     if (choice->note.empty()) return std::vector<std::string>{};

@@ -17,8 +17,8 @@ struct Deployed {
     std::vector<std::string> notes;  ///< for the user: "python3.9 is not on this host…"
 };
 
-/// Adds a version to `current` and starts its build: with the code of the body, else with the code that the function
-/// has now.
+/// Adds a version to `current` and starts its build: with the code of the body, else with the code that the
+/// function has now.
 Result<Deployed> deploy_version(Context& context, const registry::FunctionRecord& current, DeployBody body,
                                 const std::string& expected_revision);
 

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "handlers.hpp"
-
 #include "../json_fields.hpp"
 #include "../objects.hpp"
 #include "deploy.hpp"
+#include "handlers.hpp"
 
 #include <hks/core/ids.hpp>
 
@@ -29,14 +28,16 @@ ApiResponse deployed_response(const Deployed& deployed, const ApiRequest& reques
 
 Result<void> check_revision(const registry::FunctionRecord& function, const std::string& expected) {
     if (expected.empty() || expected == std::to_string(function.revision)) return {};
-    return Error(Errc::precondition_failed, "The function '" + function.name +
-                                                "' was changed by someone else since you read it. Read it again and "
-                                                "decide whether your change still holds.");
+    return Error(Errc::precondition_failed,
+                 "The function '" + function.name +
+                     "' was changed by someone else since you read it. Read it again and "
+                     "decide whether your change still holds.");
 }
 
 Error incomplete(std::vector<FieldError> fields) {
     Error error(Errc::validation_error, "The function is not right: " + fields.front().field + " " +
-                                            fields.front().message + ". Correct the fields named in details.");
+                                            fields.front().message +
+                                            ". Correct the fields named in details.");
     error.fields = std::move(fields);
     return error;
 }
@@ -130,7 +131,8 @@ Result<ApiResponse> patch_function(Context& context, const ApiRequest& request) 
 
     if (*new_spec == current->spec) {
         if (*new_labels == current->labels) return function_response(*current, request);
-        auto changed = context.services.registry.set_labels(current->workspace, current->id, *new_labels, *expected);
+        auto changed =
+            context.services.registry.set_labels(current->workspace, current->id, *new_labels, *expected);
         if (!changed) return changed.error();
         return function_response(*changed, request);
     }
@@ -169,7 +171,8 @@ Result<ApiResponse> rollback_function(Context& context, const ApiRequest& reques
     if (!current) return current.error();
     if (auto same = check_revision(*current, *expected); !same) return same.error();
     auto function = context.services.registry.rollback(
-        current->workspace, current->id, target ? std::optional<int>(static_cast<int>(*target)) : std::nullopt);
+        current->workspace, current->id,
+        target ? std::optional<int>(static_cast<int>(*target)) : std::nullopt);
     if (!function) return function.error();
     return function_response(*function, request);
 }

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "handlers.hpp"
-
+#include "../context.hpp"
 #include "../invoke_body.hpp"
 #include "../objects.hpp"
-#include "../context.hpp"
+#include "handlers.hpp"
 
 #include <hks/core/base64.hpp>
 #include <hks/core/json_text.hpp>
@@ -56,13 +55,11 @@ json headers_json(std::string_view block) {
 }
 
 ApiResponse outcome_response(const Outcome& outcome) {
-    json out{{"status_code", outcome.status},
-             {"headers", headers_json(outcome.headers)},
-             {"body", base64_encode(outcome.body)},
-             {"duration_ms", std::round(outcome.duration_ms * 1000) / 1000},
-             {"cold_start", outcome.cold_start},
-             {"invocation_id", outcome.invocation_id},
-             {"version", outcome.version}};
+    json out{
+        {"status_code", outcome.status},       {"headers", headers_json(outcome.headers)},
+        {"body", base64_encode(outcome.body)}, {"duration_ms", std::round(outcome.duration_ms * 1000) / 1000},
+        {"cold_start", outcome.cold_start},    {"invocation_id", outcome.invocation_id},
+        {"version", outcome.version}};
     if (outcome.failure) {
         const CallFailure& failure = *outcome.failure;
         out["error"] = {{"type", failure.type.empty() ? "WorkerFailed" : failure.type},
@@ -76,8 +73,8 @@ ApiResponse outcome_response(const Outcome& outcome) {
 /// One call made through the API: owns the request's strings, collects the answer, answers the exchange once.
 class ApiCall final : public Call, public Session, public std::enable_shared_from_this<ApiCall> {
   public:
-    ApiCall(Context& context, net::HttpExchange& exchange, InvokeBody body, std::shared_ptr<const Version> version,
-            const ApiRequest& request)
+    ApiCall(Context& context, net::HttpExchange& exchange, InvokeBody body,
+            std::shared_ptr<const Version> version, const ApiRequest& request)
         : context_(context),
           exchange_(exchange),
           owned_(std::move(body)),
@@ -213,10 +210,12 @@ void begin_call(Context& context, net::HttpExchange& exchange, const ApiRequest&
         if (!version) return send(exchange, version_not_found(function->name, std::to_string(body.version)));
     }
     if (!version)
-        return send(exchange, Error(Errc::version_not_found,
-                                    "The function '" + function->name +
-                                        "' has no version that is ready. Wait for its build, or read why it failed: "
-                                        "GET functions/" + function->name + "/versions."));
+        return send(exchange,
+                    Error(Errc::version_not_found,
+                          "The function '" + function->name +
+                              "' has no version that is ready. Wait for its build, or read why it failed: "
+                              "GET functions/" +
+                              function->name + "/versions."));
     std::make_shared<ApiCall>(context, exchange, std::move(body), std::move(version), request)->start();
 }
 

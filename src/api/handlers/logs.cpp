@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "handlers.hpp"
-
 #include "../event_stream.hpp"
 #include "../objects.hpp"
+#include "handlers.hpp"
 
 #include <hks/core/units.hpp>
 
@@ -17,9 +16,9 @@ using nlohmann::json;
 
 namespace {
 
-constexpr size_t page_lines = 1000;      ///< of a page when no limit is given, and of one step of a follower
-constexpr size_t most_lines = 10'000;    ///< of `limit`
-constexpr size_t most_pending = 1000;    ///< live lines kept while a follower catches up
+constexpr size_t page_lines = 1000;    ///< of a page when no limit is given, and of one step of a follower
+constexpr size_t most_lines = 10'000;  ///< of `limit`
+constexpr size_t most_pending = 1000;  ///< live lines kept while a follower catches up
 
 bool read_number(const std::string& text, int64_t& out) {
     const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), out);
@@ -51,12 +50,14 @@ Result<observe::LogQuery> read_log_query(const Context& context, const ApiReques
         error.fields.push_back({"until", "must be a time (2026-01-31T12:00:00Z) or a duration (15m)"});
     if (const auto* text = request.find_query("level")) {
         LogLevel level = LogLevel::info;
-        if (!level_from_name(*text, level)) error.fields.push_back({"level", "must be debug, info, warn or error"});
+        if (!level_from_name(*text, level))
+            error.fields.push_back({"level", "must be debug, info, warn or error"});
         query.min_level = level;
     }
     if (const auto* text = request.find_query("invocation_id")) {
         InvocationId id;
-        if (!InvocationId::parse(*text, id)) error.fields.push_back({"invocation_id", "must be 32 hexadecimal digits"});
+        if (!InvocationId::parse(*text, id))
+            error.fields.push_back({"invocation_id", "must be 32 hexadecimal digits"});
         query.invocation_id = *text;
     }
     if (const auto* text = request.find_query("version")) {
@@ -77,16 +78,19 @@ Result<observe::LogQuery> read_log_query(const Context& context, const ApiReques
     return query;
 }
 
-/// Catches up from the store in pages, then passes live lines on. Live lines that come meanwhile wait; when too many
-/// do, or the client is slow, they are dropped here and read from the store again, so that nothing is lost or twice.
+/// Catches up from the store in pages, then passes live lines on. Live lines that come meanwhile wait; when
+/// too many do, or the client is slow, they are dropped here and read from the store again, so that nothing
+/// is lost or twice.
 class LogFollower final : public EventStream {
   public:
-    LogFollower(Context& context, net::HttpExchange& exchange, observe::LogQuery query, std::optional<size_t> tail)
+    LogFollower(Context& context, net::HttpExchange& exchange, observe::LogQuery query,
+                std::optional<size_t> tail)
         : EventStream(context, exchange), query_(std::move(query)), tail_(tail) {}
 
   protected:
     void on_started() override {
-        live_ = context_.services.logs.follow(query_.workspace, query_.function, [this](const observe::StoredLog& log) { on_line(log); });
+        live_ = context_.services.logs.follow(query_.workspace, query_.function,
+                                              [this](const observe::StoredLog& log) { on_line(log); });
         if (tail_ == size_t{0}) {
             state_ = State::live;
         } else {
@@ -98,7 +102,9 @@ class LogFollower final : public EventStream {
         if (state_ == State::paused) catch_up();
     }
 
-    bool still_wanted() override { return context_.find_function(query_.workspace, query_.function) != nullptr; }
+    bool still_wanted() override {
+        return context_.find_function(query_.workspace, query_.function) != nullptr;
+    }
     void on_ended() override { live_.reset(); }
 
   private:

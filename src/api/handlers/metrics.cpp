@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "handlers.hpp"
-
 #include "../context.hpp"
 #include "../objects.hpp"
+#include "handlers.hpp"
 
 #include <hks/dispatch/dispatcher.hpp>
 #include <hks/telemetry/metrics.hpp>
@@ -41,14 +40,17 @@ struct Durations {
                 continue;
             }
             const double low = i == 0 ? 0 : telemetry::Histogram::bounds[i - 1];
-            const double high = telemetry::Histogram::bounds[std::min(i, telemetry::Histogram::bounds.size() - 1)];
+            const double high =
+                telemetry::Histogram::bounds[std::min(i, telemetry::Histogram::bounds.size() - 1)];
             return 1000 * (low + (high - low) * (rank - below) / here);
         }
         return 1000 * telemetry::Histogram::bounds.back();
     }
 };
 
-json rounded(double milliseconds) { return std::round(milliseconds * 1000) / 1000; }
+json rounded(double milliseconds) {
+    return std::round(milliseconds * 1000) / 1000;
+}
 
 json durations_json(const Durations& durations) {
     if (durations.count == 0) return {{"avg", nullptr}, {"p50", nullptr}, {"p95", nullptr}, {"p99", nullptr}};

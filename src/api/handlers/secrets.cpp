@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "handlers.hpp"
-
 #include "../context.hpp"
 #include "../json_fields.hpp"
 #include "../objects.hpp"
+#include "handlers.hpp"
 
 #include <hks/core/ids.hpp>
 
@@ -40,12 +39,15 @@ Result<SecretBody> read_secret(const ApiRequest& request, const std::string& pat
     if (fields.has("data") && object->at("data").is_object() && object->at("data").empty())
         fields.wrong("data", "must have at least one key");
     for (const auto& [key, value] : out.data)
-        if (!is_secret_key(key)) fields.wrong("data." + key, "must be a key of letters, digits, '_', '-' and '.'");
+        if (!is_secret_key(key))
+            fields.wrong("data." + key, "must be a key of letters, digits, '_', '-' and '.'");
     if (auto error = fields.finish("The secret")) return *error;
     return out;
 }
 
-const std::string& name_of(const ApiRequest& request) { return request.parameters.find("name")->second; }
+const std::string& name_of(const ApiRequest& request) {
+    return request.parameters.find("name")->second;
+}
 
 }  // namespace
 

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "handlers.hpp"
-
 #include "../context.hpp"
 #include "../objects.hpp"
+#include "handlers.hpp"
 
 #include <hks/core/build_info.hpp>
 #include <hks/core/json_gate.hpp>
@@ -29,7 +28,8 @@ Result<ApiResponse> provider_capabilities(Context& context, const ApiRequest&) {
     const ApiOptions& options = context.options;
     json runtimes = json::array();
     for (const auto& found : context.services.runtimes.found())
-        runtimes.push_back({{"name", found.label()}, {"language", found.language}, {"version", found.version}});
+        runtimes.push_back(
+            {{"name", found.label()}, {"language", found.language}, {"version", found.version}});
     json backend = json::object();
     if (auto parsed = parse_json(context.services.backend.capabilities_json()); parsed && parsed->is_object())
         backend = std::move(*parsed);
@@ -53,7 +53,9 @@ Result<ApiResponse> provider_health(Context& context, const ApiRequest&) {
                                {"functions", context.services.registry.watch().get()->functions.size()}});
 }
 
-Result<ApiResponse> liveness(Context&, const ApiRequest&) { return json_response(200, {{"status", "ok"}}); }
+Result<ApiResponse> liveness(Context&, const ApiRequest&) {
+    return json_response(200, {{"status", "ok"}});
+}
 
 Result<ApiResponse> readiness(Context& context, const ApiRequest&) {
     return json_response(context.draining ? 503 : 200, {{"ready", !context.draining}});

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "handlers.hpp"
-
 #include "../context.hpp"
 #include "../json_fields.hpp"
 #include "../objects.hpp"
+#include "handlers.hpp"
 
 #include <hks/core/ids.hpp>
 #include <hks/core/units.hpp>
@@ -76,7 +75,8 @@ Result<TokenBody> read_token(const ApiRequest& request) {
 Result<ApiResponse> create_token(Context& context, const ApiRequest& request) {
     auto body = read_token(request);
     if (!body) return body.error();
-    auto made = context.services.keys.create(body->name, body->role, body->scopes, request.workspace(), body->lifetime);
+    auto made = context.services.keys.create(body->name, body->role, body->scopes, request.workspace(),
+                                             body->lifetime);
     if (!made) return made.error();
     ApiResponse response =
         json_response(201, {{"id", made->first.id}, {"name", made->first.name}, {"token", made->second}});

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "handlers.hpp"
-
 #include "../context.hpp"
 #include "../json_fields.hpp"
 #include "../objects.hpp"
+#include "handlers.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -19,7 +18,9 @@ Result<TriggerSpec> read_trigger(const ApiRequest& request) {
     return trigger_from_json(*object);
 }
 
-const std::string& trigger_of(const ApiRequest& request) { return request.parameters.find("t")->second; }
+const std::string& trigger_of(const ApiRequest& request) {
+    return request.parameters.find("t")->second;
+}
 
 Error trigger_not_found(const registry::FunctionRecord& function, const std::string& name) {
     return {Errc::trigger_not_found, "The function '" + function.name + "' has no trigger '" + name +
@@ -46,10 +47,11 @@ Result<ApiResponse> list_triggers(Context& context, const ApiRequest& request) {
     if (!page) return page.error();
     auto function = context.services.registry.get(request.workspace(), request.function());
     if (!function) return function.error();
-    const auto triggers =
-        page_of(function->triggers, *page, [](const registry::TriggerEntry& entry) { return entry.spec.name; });
+    const auto triggers = page_of(function->triggers, *page,
+                                  [](const registry::TriggerEntry& entry) { return entry.spec.name; });
     json items = json::array();
-    for (const auto& trigger : triggers.items) items.push_back(trigger_json(*function, trigger, request.base_url));
+    for (const auto& trigger : triggers.items)
+        items.push_back(trigger_json(*function, trigger, request.base_url));
     return json_response(200, list_json(std::move(items), triggers.next_cursor));
 }
 
@@ -67,8 +69,8 @@ Result<ApiResponse> replace_trigger(Context& context, const ApiRequest& request)
     if (!function) return function.error();
     auto spec = read_trigger(request);
     if (!spec) return spec.error();
-    auto trigger =
-        context.services.registry.update_trigger(function->workspace, function->id, trigger_of(request), *spec);
+    auto trigger = context.services.registry.update_trigger(function->workspace, function->id,
+                                                            trigger_of(request), *spec);
     if (!trigger) return trigger.error();
     return json_response(200, trigger_json(*function, *trigger, request.base_url));
 }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "handlers.hpp"
-
 #include "../objects.hpp"
 #include "deploy.hpp"
+#include "handlers.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -30,7 +29,8 @@ Result<ApiResponse> add_version(Context& context, const ApiRequest& request) {
     if (!expected) return expected.error();
     auto current = context.services.registry.get(request.workspace(), request.function());
     if (!current) return current.error();
-    auto body = read_deploy_body(request.content_type, request.body, current->spec, context.options.spec_limits);
+    auto body =
+        read_deploy_body(request.content_type, request.body, current->spec, context.options.spec_limits);
     if (!body) return body.error();
     if (auto same = check_same_name(*body, *current); !same) return same.error();
     if (const std::string* activate = request.find_query("activate")) {
@@ -72,8 +72,8 @@ Result<ApiResponse> activate_version(Context& context, const ApiRequest& request
     if (!expected) return expected.error();
     auto version = find_version(context, request);
     if (!version) return version.error();
-    auto function = context.services.registry.activate(request.workspace(), request.function(), version->number,
-                                                       *expected);
+    auto function = context.services.registry.activate(request.workspace(), request.function(),
+                                                       version->number, *expected);
     if (!function) return function.error();
     ApiResponse response = json_response(200, function_json(*function, request.base_url));
     response.etag = etag_of(*function);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// What a language adds to a build: which dependencies a folder asks for, and how they get into it. One row a language
-// in builders.cpp. Build threads.
+// What a language adds to a build: which dependencies a folder asks for, and how they get into it. One row a
+// language in builders.cpp. Build threads.
 
 #include "../build_log.hpp"
 #include "../command_runner.hpp"
@@ -29,9 +29,9 @@ struct BuildContext {
 
 /// What there is to install.
 struct Dependencies {
-    std::string what;    ///< "2 requirements"; "" = nothing
-    std::string file;    ///< that names them, below the folder or the scratch
-    std::string key;     ///< the same key: the same tree
+    std::string what;  ///< "2 requirements"; "" = nothing
+    std::string file;  ///< that names them, below the folder or the scratch
+    std::string key;   ///< the same key: the same tree
     bool needed() const { return !what.empty(); }
 };
 
@@ -40,8 +40,8 @@ struct Builder {
     std::string_view tree;  ///< the folder that install() fills, in the bundle
     Result<Dependencies> (*find)(const BuildContext& build);
     Result<void> (*install)(const BuildContext& build, const Dependencies& dependencies);
-    /// Whatever makes imports faster and does not count in the digest; never fails. First for what install() filled,
-    /// then for the rest of the bundle (`installed`: without what install() filled).
+    /// Whatever makes imports faster and does not count in the digest; never fails. First for what install()
+    /// filled, then for the rest of the bundle (`installed`: without what install() filled).
     void (*warm_dependencies)(const BuildContext& build);
     void (*warm_bundle)(const BuildContext& build, bool installed);
 };
@@ -51,7 +51,8 @@ const Builder& node_builder();
 /// Null for a language that nobody builds.
 const Builder* find_builder(std::string_view language);
 
-/// Runs a tool in the bundle, its output in the log; fails unless it exits with 0. `on_line` sees every line, too.
+/// Runs a tool in the bundle, its output in the log; fails unless it exits with 0. `on_line` sees every line,
+/// too.
 Result<void> run_tool(const BuildContext& build, std::string_view name, std::vector<std::string> argv,
                       const std::function<void(std::string_view)>& on_line = {});
 /// A command that says nothing in the log; nothing when it could not run or did not exit with 0.

@@ -11,8 +11,8 @@ Command tool_command(const BuildContext& build, std::vector<std::string> argv) {
     Command command;
     command.argv = std::move(argv);
     command.folder = build.folder;
-    command.environment =
-        build_environment(build.scratch, std::filesystem::path(build.interpreter.path).parent_path().string());
+    command.environment = build_environment(
+        build.scratch, std::filesystem::path(build.interpreter.path).parent_path().string());
     // Nobody is there to admire colours, or to worry about root.
     command.environment.insert(command.environment.end(), {"NO_COLOR=1", "PIP_ROOT_USER_ACTION=ignore"});
     command.deadline = build.deadline;
@@ -47,10 +47,13 @@ Result<void> run_tool(const BuildContext& build, std::string_view name, std::vec
     if (result->good()) return {};
     const std::string tool(name);
     if (result->end == CommandResult::End::stopped)
-        return Error(Errc::build_failed, tool + " was interrupted because the server is stopping. Deploy again.");
+        return Error(Errc::build_failed,
+                     tool + " was interrupted because the server is stopping. Deploy again.");
     if (result->end == CommandResult::End::timed_out)
-        return Error(Errc::build_failed, tool + " took longer than a build may take. Depend on less, or raise the "
-                                                "server's build timeout.");
+        return Error(Errc::build_failed,
+                     tool +
+                         " took longer than a build may take. Depend on less, or raise the "
+                         "server's build timeout.");
     return Error(Errc::build_failed, tool + " " + result->text() + ". Its own words are in the build log.");
 }
 

@@ -28,7 +28,8 @@ Listed read_dependencies(const nlohmann::json& package) {
         if (group == package.end() || !group->is_object()) continue;
         out.count += group->size();
         for (const auto& wanted : *group)
-            if (wanted.is_string() && wanted.get_ref<const std::string&>().find_first_of(":/") != std::string::npos)
+            if (wanted.is_string() &&
+                wanted.get_ref<const std::string&>().find_first_of(":/") != std::string::npos)
                 out.local = true;
     }
     // Its scripts run at the install and may read any file.
@@ -49,8 +50,9 @@ Result<Dependencies> find(const BuildContext& build) {
     if (!read_file(build.folder / "package.json", text) || fs::exists(build.folder / tree)) return found;
     auto package = parse_json(text);
     if (!package || !package->is_object())
-        return Error(Errc::build_failed, "package.json is not a JSON object" +
-                                             (package ? std::string(". Correct it.") : ": " + package.error().message));
+        return Error(Errc::build_failed,
+                     "package.json is not a JSON object" +
+                         (package ? std::string(". Correct it.") : ": " + package.error().message));
     const Listed listed = read_dependencies(*package);
     if (listed.count == 0) return found;
     std::string facts = "node\n" + build.interpreter.path + "\n" + build.interpreter.version + "\n" +
@@ -75,13 +77,21 @@ std::string find_npm(const BuildContext& build) {
 Result<void> install(const BuildContext& build, const Dependencies&) {
     const std::string npm = find_npm(build);
     if (npm.empty())
-        return Error(Errc::build_failed,
-                     "There is no npm for " + build.interpreter.label() +
-                         " on the server's host. Install it there (Debian: apt install npm), or bring node_modules "
-                         "along.");
+        return Error(
+            Errc::build_failed,
+            "There is no npm for " + build.interpreter.label() +
+                " on the server's host. Install it there (Debian: apt install npm), or bring node_modules "
+                "along.");
     const bool locked = !lock_text(build.folder).empty();
-    std::vector<std::string> argv{npm, locked ? "ci" : "install", "--omit=dev", "--no-audit", "--no-fund",
-                                  "--no-update-notifier", "--no-progress", "--cache", (build.cache / "npm").string()};
+    std::vector<std::string> argv{npm,
+                                  locked ? "ci" : "install",
+                                  "--omit=dev",
+                                  "--no-audit",
+                                  "--no-fund",
+                                  "--no-update-notifier",
+                                  "--no-progress",
+                                  "--cache",
+                                  (build.cache / "npm").string()};
     // Without a lock npm would write one, and the bundle would not be what was sent.
     if (!locked) argv.push_back("--no-package-lock");
     std::string reason;

@@ -11,8 +11,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::string_view tree = "_deps";
-/// Compiling the user's own files costs an interpreter's start: it pays above this.
-constexpr uint64_t worth_compiling_bytes = 16 * 1024;
 
 /// Prints [project] dependencies, one a line. tomllib came with 3.11; older ones have pip's copy of tomli.
 constexpr const char* read_pyproject = R"(import sys
@@ -25,14 +23,32 @@ with open(sys.argv[1], "rb") as file:
 print("\n".join(project.get("dependencies", [])))
 )";
 
-constexpr const char* has_pip = "import importlib.util, sys; sys.exit(importlib.util.find_spec('pip') is None)";
+constexpr const char* has_pip =
+    "import importlib.util, sys; sys.exit(importlib.util.find_spec('pip') is None)";
 
-/// Unchecked hashes: the bytecode does not depend on times, and nobody changes a bundle.
-constexpr const char* compile_tree = R"(import compileall, py_compile, re, sys
+/// Bytecode beside every file, as the import system looks for it (PEP 552). Unchecked hashes: it does not
+/// depend on times, and nobody changes a bundle. compileall would do the same in three times the time, most
+/// of it imports.
+constexpr const char* compile_tree = R"(import sys, os, marshal, _imp
+import _frozen_importlib_external as loader
 folder, bundle, skipped = sys.argv[1:]
-compileall.compile_dir(folder, quiet=2, maxlevels=64, stripdir=bundle,
-                       rx=re.compile("^" + re.escape(skipped) + "/") if skipped else None,
-                       invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
+for path, folders, files in os.walk(folder):
+    folders[:] = [f for f in folders if f != "__pycache__" and os.path.join(path, f) != skipped]
+    for name in files:
+        if not name.endswith(".py"):
+            continue
+        source = os.path.join(path, name)
+        try:
+            with open(source, "rb") as file:
+                text = file.read()
+            code = compile(text, os.path.relpath(source, bundle), "exec", 0, True)
+        except Exception:
+            continue
+        target = loader.cache_from_source(source)
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        with open(target, "wb") as file:
+            file.write(loader.MAGIC_NUMBER + (1).to_bytes(4, "little"))
+            file.write(_imp.source_hash(loader._RAW_MAGIC_NUMBER, text) + marshal.dumps(code))
 )";
 
 struct Requirements {
@@ -49,8 +65,8 @@ Requirements read_requirements(std::string_view text) {
         while (!line.empty() && (line.front() == ' ' || line.front() == '\t')) line.remove_prefix(1);
         if (line.empty() || line.front() == '#' || line.front() == '\r') continue;
         if (line.front() != '-' || line.starts_with("-r") || line.starts_with("-e")) ++out.count;
-        if (line.front() == '-' || line.find('/') != std::string_view::npos || line.find("file:") != line.npos ||
-            line.find(".whl") != line.npos)
+        if (line.front() == '-' || line.find('/') != std::string_view::npos ||
+            line.find("file:") != line.npos || line.find(".whl") != line.npos)
             out.local = true;
     }
     return out;
@@ -63,13 +79,15 @@ Result<std::string> dependencies_of_pyproject(const BuildContext& build) {
     std::string output;
     for (const std::string& python : pythons) {
         output.clear();
-        if (run_quietly(build, {python, "-I", "-c", read_pyproject, (build.folder / "pyproject.toml").string()},
+        if (run_quietly(build,
+                        {python, "-I", "-c", read_pyproject, (build.folder / "pyproject.toml").string()},
                         &output))
             return output;
     }
     build.log.output(output);
-    return Error(Errc::build_failed, "pyproject.toml cannot be read; Python's own words are in the build log. Correct "
-                                     "it, or list the dependencies in requirements.txt.");
+    return Error(Errc::build_failed,
+                 "pyproject.toml cannot be read; Python's own words are in the build log. Correct "
+                 "it, or list the dependencies in requirements.txt.");
 }
 
 Result<Dependencies> find(const BuildContext& build) {
@@ -95,7 +113,8 @@ Result<Dependencies> find(const BuildContext& build) {
     }
     found.key = storage::sha256_hex(facts);
     found.file = file.string();
-    found.what = std::to_string(requirements.count) + (requirements.count == 1 ? " requirement" : " requirements");
+    found.what =
+        std::to_string(requirements.count) + (requirements.count == 1 ? " requirement" : " requirements");
     return found;
 }
 
@@ -110,13 +129,14 @@ std::vector<std::string> find_pip(const BuildContext& build) {
     return {};
 }
 
-/// pip notes where a local file was; that is a folder of this build only, and would change the digest every time.
+/// pip notes where a local file was; that is a folder of this build only, and would change the digest every
+/// time.
 void forget_local_origins(const fs::path& folder) {
     std::error_code failure;
     for (const auto& package : fs::directory_iterator(folder, failure)) {
         std::string text;
-        if (package.path().extension() != ".dist-info" || !read_file(package.path() / "direct_url.json", text) ||
-            text.find("file://") == std::string::npos)
+        if (package.path().extension() != ".dist-info" ||
+            !read_file(package.path() / "direct_url.json", text) || text.find("file://") == std::string::npos)
             continue;
         fs::remove(package.path() / "direct_url.json", failure);
         std::string record, kept;
@@ -140,19 +160,26 @@ void compile(const BuildContext& build, const fs::path& folder, const fs::path& 
 Result<void> install(const BuildContext& build, const Dependencies& dependencies) {
     std::vector<std::string> argv = find_pip(build);
     if (argv.empty())
-        return Error(Errc::build_failed,
-                     "There is no pip for " + build.interpreter.label() +
-                         " on the server's host. Install it there (Debian: apt install python3-pip), or bring the "
-                         "packages along in a folder _deps.");
+        return Error(
+            Errc::build_failed,
+            "There is no pip for " + build.interpreter.label() +
+                " on the server's host. Install it there (Debian: apt install python3-pip), or bring the "
+                "packages along in a folder _deps.");
     const fs::path target = build.folder / tree;
     std::error_code failure;
     fs::remove_all(target, failure);
-    const std::vector<std::string> options{"install",       "--target",
-                                           target.string(), "--no-compile",
-                                           "--no-input",    "--disable-pip-version-check",
-                                           "--cache-dir",   (build.cache / "pip").string(),
-                                           "--progress-bar", "off",
-                                           "-r",            dependencies.file};
+    const std::vector<std::string> options{"install",
+                                           "--target",
+                                           target.string(),
+                                           "--no-compile",
+                                           "--no-input",
+                                           "--disable-pip-version-check",
+                                           "--cache-dir",
+                                           (build.cache / "pip").string(),
+                                           "--progress-bar",
+                                           "off",
+                                           "-r",
+                                           dependencies.file};
     argv.insert(argv.end(), options.begin(), options.end());
     std::string missing;
     auto notice = [&missing](std::string_view line) {
@@ -170,23 +197,13 @@ Result<void> install(const BuildContext& build, const Dependencies& dependencies
     return {};
 }
 
-uint64_t source_bytes(const fs::path& folder) {
-    uint64_t bytes = 0;
-    std::error_code failure;
-    fs::recursive_directory_iterator it(folder, failure), end;
-    for (; !failure && it != end; it.increment(failure)) {
-        if (it.depth() == 0 && it->path().filename() == tree) it.disable_recursion_pending();
-        std::error_code gone;
-        if (it->path().extension() == ".py" && it->is_regular_file(gone)) bytes += it->file_size(gone);
-    }
-    return bytes;
+void warm_dependencies(const BuildContext& build) {
+    compile(build, build.folder / tree);
 }
 
-void warm_dependencies(const BuildContext& build) { compile(build, build.folder / tree); }
-
+// Costs an interpreter's start (some 15 ms a deploy) and saves every cold start 0.7 ms for a file of three
+// lines, 7 ms for one of 15 KiB.
 void warm_bundle(const BuildContext& build, bool installed) {
-    const bool brought = !installed && fs::exists(build.folder / tree);
-    if (!brought && source_bytes(build.folder) < worth_compiling_bytes) return;
     compile(build, build.folder, installed ? build.folder / tree : fs::path());
 }
 

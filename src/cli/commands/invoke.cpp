@@ -77,7 +77,8 @@ int invoke(const Context& context, const InvokeOptions& options) {
             std::string pair = rest.substr(begin, end - begin);
             size_t equals = pair.find('=');
             if (!pair.empty())
-                query[pair.substr(0, equals)].push_back(equals == std::string::npos ? "" : pair.substr(equals + 1));
+                query[url_decode(pair.substr(0, equals))].push_back(
+                    equals == std::string::npos ? "" : url_decode(pair.substr(equals + 1)));
             begin = end + 1;
         }
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <catch2/catch.hpp>
-
 #include "integration/build/build_world.hpp"
+
+#include <catch2/catch.hpp>
 
 using namespace hks;
 using namespace hks::build;
@@ -12,7 +12,9 @@ namespace {
 
 const Files hello{{"function.py", "def handle(event): return 'hello'\n"}};
 
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+bool contains(const std::string& text, const std::string& part) {
+    return text.find(part) != std::string::npos;
+}
 
 BuildSource one_file(const std::string& content, const std::string& name = "") {
     BuildSource source;
@@ -40,8 +42,9 @@ TEST_CASE("a folder becomes a version") {
 TEST_CASE("the log says what happened, in order, with what the function printed") {
     BuildWorld world;
     const std::string log = world.log(world.build(world.spec("python"), hello));
-    const std::string wanted[] = {"unpacked 1 file (34 B)", "runtime python3.", "printed while loading\nin two lines\n",
-                                  "loaded function.handle (sync)", "bundle ", " ready in "};
+    const std::string wanted[] = {
+        "unpacked 1 file (34 B)",        "runtime python3.", "printed while loading\nin two lines\n",
+        "loaded function.handle (sync)", "bundle ",          " ready in "};
     size_t at = 0;
     for (const std::string& part : wanted) {
         INFO(log << "lacks " << part);
@@ -72,7 +75,8 @@ TEST_CASE("one file gets its name from handler and runtime") {
 
 TEST_CASE("the runtime is told by the files when nobody names it") {
     BuildWorld world;
-    CHECK(world.build(world.spec(""), Files{{"index.js", "exports.handle = () => 1"}}).runtime.starts_with("node"));
+    CHECK(world.build(world.spec(""), Files{{"index.js", "exports.handle = () => 1"}})
+              .runtime.starts_with("node"));
     CHECK(world.build(world.spec(""), one_file("def handle(e): pass", "f.py")).runtime.starts_with("python"));
     const auto neither = world.build(world.spec(""), Files{{"README", "hello"}});
     CHECK(neither.status == "failed");
@@ -95,9 +99,11 @@ TEST_CASE("a runtime that is not there is noted, and the nearest one is used") {
 
 TEST_CASE("an error while loading fails the version with its own words and a hint") {
     BuildWorld world;
-    const auto version = world.build(world.spec("python"), Files{{"function.py", "import nosuch\n"}, {"load", "throw"}});
+    const auto version =
+        world.build(world.spec("python"), Files{{"function.py", "import nosuch\n"}, {"load", "throw"}});
     REQUIRE(version.status == "failed");
-    CHECK(version.error.starts_with("ModuleNotFoundError: No module named 'nosuch'. Add its package to requirements"));
+    CHECK(version.error.starts_with(
+        "ModuleNotFoundError: No module named 'nosuch'. Add its package to requirements"));
     const std::string log = world.log(version);
     CHECK(contains(log, "Traceback (most recent call last):\n  File \"function.py\", line 1\n"));
     CHECK(contains(log, "failed after "));
@@ -238,7 +244,7 @@ TEST_CASE("a new configuration takes the code of an earlier version") {
 
 TEST_CASE("a version that never had code gives none") {
     BuildWorld world;
-    const auto one = world.build(world.spec("python"), Files{{"README", ""}});
+    const auto one = world.build(world.spec("python"), Files{{"function.py", ""}, {"load", "throw"}});
     const auto two = world.begin(world.spec("python"));
     world.service->enqueue_reuse(world.function, two, one);
     CHECK(world.wait(two).status == "failed");
@@ -276,7 +282,10 @@ TEST_CASE("a function that is removed while it is built leaves no trace but its 
     while (world.backend.starts == 0) std::this_thread::sleep_for(5ms);
     take(world.registry.remove("default", "hello"));
     bool finished = false;
-    while (!finished) take(world.service->log(version.key, -1, finished));
+    while (!finished) {
+        take(world.service->log(version.key, -1, finished));
+        std::this_thread::sleep_for(5ms);
+    }
     CHECK(world.leftovers() == 0);
 }
 

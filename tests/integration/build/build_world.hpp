@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// A BuildService with everything real but the instances: registry, store, databases, interpreters of this host, pip
-// and npm. The backend reads the bundle: what the file "load" in it says is what loading does.
+// A BuildService with everything real but the instances: registry, store, databases, interpreters of this
+// host, pip and npm. The backend reads the bundle: what the file "load" in it says is what loading does.
+
+#include "support/results.hpp"
+#include "support/temporary_folder.hpp"
+#include "unit/archive/archive_maker.hpp"
 
 #include <hks/build/build_service.hpp>
 #include <hks/secrets/secret_store.hpp>
 #include <hks/telemetry/logger.hpp>
 #include <hks/telemetry/metrics.hpp>
-
-#include "support/results.hpp"
-#include "support/temporary_folder.hpp"
-#include "unit/archive/archive_maker.hpp"
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
@@ -30,7 +30,8 @@ class ScriptedBackend;
 
 class ScriptedInstance final : public runtime::Instance {
   public:
-    ScriptedInstance(boost::asio::io_context& loop, runtime::InstanceListener& listener, std::atomic<int>& alive)
+    ScriptedInstance(boost::asio::io_context& loop, runtime::InstanceListener& listener,
+                     std::atomic<int>& alive)
         : loop_(loop), listener_(listener), alive_(alive) {
         ++alive_;
     }
@@ -102,8 +103,9 @@ class ScriptedBackend final : public runtime::RuntimeBackend {
             runtime::ExitInfo why;
             why.type = "ModuleNotFoundError";
             why.message = "No module named 'nosuch'";
-            why.stack = "Traceback (most recent call last):\n  File \"function.py\", line 1\n"
-                        "ModuleNotFoundError: No module named 'nosuch'";
+            why.stack =
+                "Traceback (most recent call last):\n  File \"function.py\", line 1\n"
+                "ModuleNotFoundError: No module named 'nosuch'";
             return listener.on_start_failed(instance, why);
         }
         FunctionLogRecord line;
@@ -139,8 +141,8 @@ class BuildWorld {
         options.work_dir = folder.file("build");
         options.timeout = timeout;
         options.max_bundle_bytes = max_bundle_bytes;
-        service = std::make_unique<BuildService>(loop, options, registry, artifacts, *log_database, runtimes, backend,
-                                                 secrets, logger, metrics);
+        service = std::make_unique<BuildService>(loop, options, registry, artifacts, *log_database, runtimes,
+                                                 backend, secrets, logger, metrics);
         take(service->open());
     }
 
@@ -201,7 +203,8 @@ class BuildWorld {
         size_t count = 0;
         for (const auto& entry : fs::directory_iterator(folder.path() / "bundles"))
             count += entry.path().filename().string().starts_with("tmp-");
-        for ([[maybe_unused]] const auto& entry : fs::directory_iterator(folder.path() / "build/tmp")) ++count;
+        for ([[maybe_unused]] const auto& entry : fs::directory_iterator(folder.path() / "build/tmp"))
+            ++count;
         return count;
     }
     fs::path bundle(const registry::VersionRecord& version) { return artifacts.path(version.digest); }

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // pip and npm for real, without a network: packages are made here.
-#include <catch2/catch.hpp>
-
 #include "integration/build/build_world.hpp"
 
+#include <catch2/catch.hpp>
 #include <cstdlib>
 
 using namespace hks;
@@ -13,7 +12,9 @@ using namespace std::chrono_literals;
 
 namespace {
 
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+bool contains(const std::string& text, const std::string& part) {
+    return text.find(part) != std::string::npos;
+}
 
 /// A wheel by hand: a zip with a module and three files about it.
 std::string wheel(const std::string& name, const std::string& module, const std::string& requires_ = "") {
@@ -22,8 +23,10 @@ std::string wheel(const std::string& name, const std::string& module, const std:
     ArchiveMaker maker(Format::zip);
     maker.file(name + ".py", module);
     maker.file(info + "METADATA", "Metadata-Version: 2.1\nName: " + name + "\nVersion: 1.0\n" + requires_);
-    maker.file(info + "WHEEL", "Wheel-Version: 1.0\nGenerator: x\nRoot-Is-Purelib: true\nTag: py3-none-any\n");
-    maker.file(info + "RECORD", name + ".py,,\n" + info + "METADATA,,\n" + info + "WHEEL,,\n" + info + "RECORD,,\n");
+    maker.file(info + "WHEEL",
+               "Wheel-Version: 1.0\nGenerator: x\nRoot-Is-Purelib: true\nTag: py3-none-any\n");
+    maker.file(info + "RECORD",
+               name + ".py,,\n" + info + "METADATA,,\n" + info + "WHEEL,,\n" + info + "RECORD,,\n");
     return maker.bytes();
 }
 
@@ -37,7 +40,8 @@ const std::string from_bundle = "--no-index\n--find-links wheels\n# a comment\nt
 
 Files node_with(const std::string& extra = "") {
     return {{"index.js", "exports.handle = () => require('thing')\n"},
-            {"package.json", R"({"name": "f", "version": "1.0.0", "dependencies": {"thing": "file:thing"})" + extra + "}"},
+            {"package.json",
+             R"({"name": "f", "version": "1.0.0", "dependencies": {"thing": "file:thing"})" + extra + "}"},
             {"thing/package.json", R"({"name": "thing", "version": "1.0.0", "main": "i.js"})"},
             {"thing/i.js", "module.exports = 'x'\n"}};
 }
@@ -48,8 +52,12 @@ bool has_tool(const std::string& command) {
     return false;
 }
 
-bool has_pip() { return has_tool("/usr/bin/python3 -m pip --version"); }
-bool has_npm() { return has_tool("npm --version"); }
+bool has_pip() {
+    return has_tool("/usr/bin/python3 -m pip --version");
+}
+bool has_npm() {
+    return has_tool("npm --version");
+}
 
 }  // namespace
 
@@ -86,11 +94,13 @@ TEST_CASE("requirements that name no file of the bundle outlive a change of the 
     setenv("PIP_FIND_LINKS", index.path().c_str(), 1);
     setenv("PIP_NO_INDEX", "1", 1);
     BuildWorld world;
-    const auto one = world.build(world.spec("python"), Files{{"function.py", "a = 1\n"}, {"requirements.txt", "thing\n"}});
+    const auto one =
+        world.build(world.spec("python"), Files{{"function.py", "a = 1\n"}, {"requirements.txt", "thing\n"}});
     INFO(world.log(one));
     REQUIRE(one.status == "success");
     const auto start = std::chrono::steady_clock::now();
-    const auto two = world.build(world.spec("python"), Files{{"function.py", "a = 2\n"}, {"requirements.txt", "thing\n"}});
+    const auto two =
+        world.build(world.spec("python"), Files{{"function.py", "a = 2\n"}, {"requirements.txt", "thing\n"}});
     const auto took = std::chrono::steady_clock::now() - start;
     unsetenv("PIP_FIND_LINKS");
     unsetenv("PIP_NO_INDEX");
@@ -107,7 +117,8 @@ TEST_CASE("pyproject.toml is enough") {
     BuildWorld world;
     Files files = python_with("");
     files.erase("requirements.txt");
-    files["pyproject.toml"] = "[project]\nname = 'f'\nversion = '1'\ndependencies = ['thing @ file:///nowhere/t.whl']\n";
+    files["pyproject.toml"] =
+        "[project]\nname = 'f'\nversion = '1'\ndependencies = ['thing @ file:///nowhere/t.whl']\n";
     const auto version = world.build(world.spec("python"), files);
     INFO(world.log(version));
     CHECK(version.status == "failed");
@@ -155,11 +166,13 @@ TEST_CASE("packages that a bundle brings stay as they are without requirements")
 TEST_CASE("where pip found a local file is not part of the bundle") {
     if (!has_pip()) return;
     BuildWorld world;
-    const auto version = world.build(world.spec("python"), python_with("./wheels/thing-1.0-py3-none-any.whl\n"));
+    const auto version =
+        world.build(world.spec("python"), python_with("./wheels/thing-1.0-py3-none-any.whl\n"));
     INFO(world.log(version));
     REQUIRE(version.status == "success");
     CHECK_FALSE(fs::exists(world.bundle(version) / "_deps/thing-1.0.dist-info/direct_url.json"));
-    CHECK_FALSE(contains(hks::test::read_file(world.bundle(version) / "_deps/thing-1.0.dist-info/RECORD"), "direct_url"));
+    CHECK_FALSE(contains(hks::test::read_file(world.bundle(version) / "_deps/thing-1.0.dist-info/RECORD"),
+                         "direct_url"));
 }
 
 TEST_CASE("stop during pip ends it and fails the version") {
@@ -168,13 +181,16 @@ TEST_CASE("stop during pip ends it and fails the version") {
     BuildWorld world;
     Files files{{"function.py", ""},
                 {"requirements.txt", "--no-index\n./slow\n"},
-                {"slow/setup.py", "import os, time\nopen('" + marks.file("pid") + "', 'w').write(str(os.getpid()))\n"
-                                  "time.sleep(120)\n"},
-                {"slow/pyproject.toml", "[build-system]\nrequires = []\nbuild-backend = 'backend'\n"
-                                        "backend-path = ['.']\n"},
+                {"slow/setup.py", "import os, time\nopen('" + marks.file("pid") +
+                                      "', 'w').write(str(os.getpid()))\n"
+                                      "time.sleep(120)\n"},
+                {"slow/pyproject.toml",
+                 "[build-system]\nrequires = []\nbuild-backend = 'backend'\n"
+                 "backend-path = ['.']\n"},
                 {"slow/backend.py", "exec(open('setup.py').read())\n"}};
     const auto version = world.start(world.spec("python"), files);
-    for (int i = 0; i < 3000 && hks::test::read_file(marks.file("pid")).empty(); ++i) std::this_thread::sleep_for(10ms);
+    for (int i = 0; i < 3000 && hks::test::read_file(marks.file("pid")).empty(); ++i)
+        std::this_thread::sleep_for(10ms);
     const std::string pid = hks::test::read_file(marks.file("pid"));
     INFO(world.log(version));
     REQUIRE_FALSE(pid.empty());
@@ -197,7 +213,8 @@ TEST_CASE("package.json is installed by npm, without a lock file and with one") 
     INFO(log);
     REQUIRE(version.status == "success");
     CHECK(contains(log, "installing 1 dependency"));
-    CHECK(hks::test::read_file(world.bundle(version) / "node_modules/thing/i.js") == "module.exports = 'x'\n");
+    CHECK(hks::test::read_file(world.bundle(version) / "node_modules/thing/i.js") ==
+          "module.exports = 'x'\n");
     CHECK_FALSE(fs::exists(world.bundle(version) / "package-lock.json"));
 
     Files locked = node_with();
@@ -228,7 +245,8 @@ TEST_CASE("a bundle with its node_modules, or without dependencies, does not nee
     const auto own = world.build(world.spec("node"), files);
     REQUIRE(own.status == "success");
     CHECK(hks::test::read_file(world.bundle(own) / "node_modules/thing/i.js") == "own");
-    const auto none = world.build(world.spec("node"), Files{{"index.js", ""}, {"package.json", R"({"type": "module"})"}});
+    const auto none =
+        world.build(world.spec("node"), Files{{"index.js", ""}, {"package.json", R"({"type": "module"})"}});
     CHECK(none.status == "success");
     CHECK_FALSE(contains(world.log(none), "installing"));
 }
@@ -246,7 +264,8 @@ TEST_CASE("a dependency that does not exist fails the version in npm's words") {
     Files files = node_with();
     files.erase("thing/package.json");
     files.erase("thing/i.js");
-    files["package.json"] = R"({"name": "f", "version": "1.0.0", "dependencies": {"thing": "file:thing.tgz"}})";
+    files["package.json"] =
+        R"({"name": "f", "version": "1.0.0", "dependencies": {"thing": "file:thing.tgz"}})";
     const auto version = world.build(world.spec("node"), files);
     INFO(world.log(version));
     CHECK(version.status == "failed");
@@ -276,7 +295,8 @@ TEST_CASE("a postinstall that never ends is ended by the time limit, with what i
     world.restart();
     Files files = node_with();
     files["package.json"] = R"({"name": "f", "version": "1.0.0", "dependencies": {"thing": "file:thing"},
-        "scripts": {"postinstall": "setsid sh -c 'echo $$ > )" + marks.file("pid") + R"(; exec sleep 120' & sleep 120"}})";
+        "scripts": {"postinstall": "setsid sh -c 'echo $$ > )" +
+                            marks.file("pid") + R"(; exec sleep 120' & sleep 120"}})";
     const auto version = world.build(world.spec("node"), files);
     INFO(world.log(version));
     CHECK(version.status == "failed");

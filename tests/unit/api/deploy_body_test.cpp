@@ -3,8 +3,9 @@
 
 #include <hks/core/base64.hpp>
 
-#include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
+
+#include <catch2/catch.hpp>
 
 using namespace hks;
 using namespace hks::api;
@@ -38,9 +39,15 @@ const std::string code = base64_encode("def handle(event): return 1\n");
 }  // namespace
 
 TEST_CASE("short forms make a spec") {
-    const auto body = read({{"name", "hello"}, {"runtime", "python3.9"}, {"handler", "function.handle"},
-                            {"memory", "256Mi"}, {"timeout", "5s"}, {"environment", {{"K", "V"}}},
-                            {"labels", {{"team", "a"}}}, {"source_code", code}, {"filename", "function.py"}});
+    const auto body = read({{"name", "hello"},
+                            {"runtime", "python3.9"},
+                            {"handler", "function.handle"},
+                            {"memory", "256Mi"},
+                            {"timeout", "5s"},
+                            {"environment", {{"K", "V"}}},
+                            {"labels", {{"team", "a"}}},
+                            {"source_code", code},
+                            {"filename", "function.py"}});
     REQUIRE(body.has_value());
     REQUIRE(body->spec.has_value());
     CHECK(body->spec->runtime.name == "python");
@@ -127,8 +134,9 @@ TEST_CASE("a body that is no JSON object is refused") {
 }
 
 TEST_CASE("a form takes the JSON body of the route as its spec") {
-    const auto body = read_form({{"spec", "", R"({"name": "f", "spec": {"handler": "a.b"}, "traffic": false})"},
-                                 {"archive", "a.py", "x = 1"}});
+    const auto body =
+        read_form({{"spec", "", R"({"name": "f", "spec": {"handler": "a.b"}, "traffic": false})"},
+                   {"archive", "a.py", "x = 1"}});
     REQUIRE(body.has_value());
     CHECK(body->name == "f");
     CHECK(body->spec->handler == "a.b");
@@ -137,10 +145,11 @@ TEST_CASE("a form takes the JSON body of the route as its spec") {
 }
 
 TEST_CASE("a form takes a whole function.yaml as its spec") {
-    const auto body = read_form({{"spec", "",
-                                  "apiVersion: hks.io/v1\nkind: Function\nmetadata: {name: hello, labels: {a: b}}\n"
-                                  "spec:\n  runtime: {name: python}\n  handler: main.handler\n"},
-                                 {"archive", "", "x = 1"}});
+    const auto body =
+        read_form({{"spec", "",
+                    "apiVersion: hks.io/v1\nkind: Function\nmetadata: {name: hello, labels: {a: b}}\n"
+                    "spec:\n  runtime: {name: python}\n  handler: main.handler\n"},
+                   {"archive", "", "x = 1"}});
     REQUIRE(body.has_value());
     CHECK(body->name == "hello");
     CHECK(body->labels->at("a") == "b");
@@ -164,5 +173,7 @@ TEST_CASE("a form with parts that nobody knows, or that contradict each other, i
     CHECK(names(read_form({{"traffic", "", "maybe"}}), "traffic"));
     CHECK(names(read_form({{"archive", "", ""}}), "archive"));
     CHECK(names(read_form({{"spec", "", R"({"name": "a"})"}, {"name", "", "b"}}), "name"));
-    CHECK(names(read_form({{"spec", "", json{{"name", "a"}, {"source_code", code}}.dump()}, {"archive", "", "x"}}), "archive"));
+    CHECK(names(
+        read_form({{"spec", "", json{{"name", "a"}, {"source_code", code}}.dump()}, {"archive", "", "x"}}),
+        "archive"));
 }

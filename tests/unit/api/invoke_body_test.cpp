@@ -3,15 +3,18 @@
 
 #include <hks/core/base64.hpp>
 
-#include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
+
+#include <catch2/catch.hpp>
 
 using namespace hks;
 using namespace hks::api;
 using nlohmann::json;
 
 namespace {
-Result<InvokeBody> read(const json& body, size_t limit = 1000) { return read_invoke_body("application/json", body.dump(), limit); }
+Result<InvokeBody> read(const json& body, size_t limit = 1000) {
+    return read_invoke_body("application/json", body.dump(), limit);
+}
 }  // namespace
 
 TEST_CASE("an empty invoke body is POST / without a body") {
@@ -24,7 +27,8 @@ TEST_CASE("an empty invoke body is POST / without a body") {
 }
 
 TEST_CASE("query and headers are written as they would come over the wire") {
-    const auto body = read({{"query", {{"a b", {"1", "ä&="}}}}, {"headers", {{"X-One", "1"}, {"x-two", {"2", "3"}}}}});
+    const auto body =
+        read({{"query", {{"a b", {"1", "ä&="}}}}, {"headers", {{"X-One", "1"}, {"x-two", {"2", "3"}}}}});
     REQUIRE(body.has_value());
     CHECK(body->query == "a%20b=1&a%20b=%C3%A4%26%3D");
     using Pair = std::pair<std::string, std::string>;
@@ -32,7 +36,10 @@ TEST_CASE("query and headers are written as they would come over the wire") {
 }
 
 TEST_CASE("hop-by-hop headers and platform tokens do not reach the function") {
-    const auto body = read({{"headers", {{"Connection", "close"}, {"Transfer-Encoding", "chunked"}, {"Authorization", {"Bearer hks_x", "Basic y"}}}}});
+    const auto body = read({{"headers",
+                             {{"Connection", "close"},
+                              {"Transfer-Encoding", "chunked"},
+                              {"Authorization", {"Bearer hks_x", "Basic y"}}}}});
     REQUIRE(body.has_value());
     REQUIRE(body->headers.size() == 1);
     CHECK(body->headers[0].second == "Basic y");

@@ -18,7 +18,8 @@ TEST_CASE("fields read what is there and skip null") {
 }
 
 TEST_CASE("fields report every mistake at once, under their prefix") {
-    const json object{{"a", 1}, {"b", "x"}, {"c", 11}, {"d", 1.5}, {"e", {{"k", 1}}}, {"f", {1}}, {"unknown", 0}};
+    const json object{{"a", 1},          {"b", "x"}, {"c", 11},     {"d", 1.5},
+                      {"e", {{"k", 1}}}, {"f", {1}}, {"unknown", 0}};
     JsonFields fields(object, "p");
     fields.text("a");
     fields.boolean("b");

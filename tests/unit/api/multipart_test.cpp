@@ -10,7 +10,9 @@ namespace {
 
 const std::string type = "multipart/form-data; boundary=abc";
 
-std::string part(const std::string& head, const std::string& body) { return "--abc\r\n" + head + "\r\n\r\n" + body + "\r\n"; }
+std::string part(const std::string& head, const std::string& body) {
+    return "--abc\r\n" + head + "\r\n\r\n" + body + "\r\n";
+}
 std::string named(const std::string& name, const std::string& body) {
     return part("Content-Disposition: form-data; name=\"" + name + "\"", body);
 }
@@ -24,11 +26,13 @@ bool refused(const std::string& content_type, const std::string& body) {
 }  // namespace
 
 TEST_CASE("multipart gives every part with its name, file name and type") {
-    const std::string body = named("spec", "{}") +
-                             part("Content-Disposition: form-data; name=archive; filename=\"a \\\"b\\\".zip\"\r\n"
-                                  "Content-Type: Application/ZIP; x=y",
-                                  "PK\r\n--ab") +
-                             end;
+    const std::string body =
+        named("spec", "{}") +
+        part(
+            "Content-Disposition: form-data; name=archive; filename=\"a \\\"b\\\".zip\"\r\n"
+            "Content-Type: Application/ZIP; x=y",
+            "PK\r\n--ab") +
+        end;
     const auto parts = parse_multipart(type, body);
     REQUIRE(parts.has_value());
     REQUIRE(parts->size() == 2);
@@ -59,7 +63,9 @@ TEST_CASE("multipart reads a part without content") {
     CHECK(parts->at(0).body.empty());
 }
 
-TEST_CASE("multipart reads a form without parts") { CHECK(parse_multipart(type, "--abc--")->empty()); }
+TEST_CASE("multipart reads a form without parts") {
+    CHECK(parse_multipart(type, "--abc--")->empty());
+}
 
 TEST_CASE("multipart refuses content types that name no valid boundary") {
     const std::string body = named("x", "1") + end;
@@ -83,7 +89,9 @@ TEST_CASE("multipart refuses what comes before the first and after the last boun
     CHECK(refused(type, named("x", "1") + end + "more"));
 }
 
-TEST_CASE("multipart refuses two parts of the same name") { CHECK(refused(type, named("x", "1") + named("x", "2") + end)); }
+TEST_CASE("multipart refuses two parts of the same name") {
+    CHECK(refused(type, named("x", "1") + named("x", "2") + end));
+}
 
 TEST_CASE("multipart refuses parts without a usable name") {
     CHECK(refused(type, part("Content-Type: text/plain", "1") + end));
@@ -91,7 +99,9 @@ TEST_CASE("multipart refuses parts without a usable name") {
     CHECK(refused(type, part("Content-Disposition: form-data; name=\"\"", "1") + end));
     CHECK(refused(type, part("Content-Disposition: form-data; name=x; name=y", "1") + end));
     CHECK(refused(type, part("Content-Disposition: form-data; name=x; filename=a; filename=b", "1") + end));
-    CHECK(refused(type, part("Content-Disposition: form-data; name=x\r\nContent-Disposition: form-data; name=y", "1") + end));
+    CHECK(refused(
+        type,
+        part("Content-Disposition: form-data; name=x\r\nContent-Disposition: form-data; name=y", "1") + end));
 }
 
 TEST_CASE("multipart refuses encodings and broken header lines") {
@@ -106,5 +116,8 @@ TEST_CASE("multipart bounds parts and their headers") {
     std::string many;
     for (size_t i = 0; i <= max_parts; ++i) many += named("p" + std::to_string(i), "1");
     CHECK(refused(type, many + end));
-    CHECK(refused(type, part("Content-Disposition: form-data; name=x\r\nX-Long: " + std::string(max_part_header_bytes, 'a'), "1") + end));
+    CHECK(refused(type, part("Content-Disposition: form-data; name=x\r\nX-Long: " +
+                                 std::string(max_part_header_bytes, 'a'),
+                             "1") +
+                            end));
 }

@@ -4,8 +4,9 @@
 
 #include <hks/api/management_api.hpp>
 
-#include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
+
+#include <catch2/catch.hpp>
 
 using namespace hks::api;
 using nlohmann::json;
@@ -49,13 +50,17 @@ TEST_CASE("openapi is 3.1 with servers and security as lists") {
     CHECK(document()["security"] == json::parse(R"([{"token": []}])"));
 }
 
-TEST_CASE("openapi references lead somewhere") { check_references(document()); }
+TEST_CASE("openapi references lead somewhere") {
+    check_references(document());
+}
 
 TEST_CASE("openapi names every schema that a route speaks of") {
     for (const Route& route : routes()) {
         INFO(route.id);
-        if (!route.request.empty()) CHECK(document()["components"]["schemas"].contains(std::string(route.request)));
-        if (!route.response.empty()) CHECK(document()["components"]["schemas"].contains(std::string(route.response)));
+        if (!route.request.empty())
+            CHECK(document()["components"]["schemas"].contains(std::string(route.request)));
+        if (!route.response.empty())
+            CHECK(document()["components"]["schemas"].contains(std::string(route.response)));
     }
 }
 

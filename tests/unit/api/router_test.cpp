@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "api/route_table.hpp"
 #include "api/router.hpp"
 
-#include <catch2/catch.hpp>
+#include "api/route_table.hpp"
 
+#include <catch2/catch.hpp>
 #include <set>
 
 using namespace hks;
@@ -11,7 +11,9 @@ using namespace hks::api;
 
 namespace {
 constexpr std::string_view ws = "/api/v1/workspaces/default";
-RouteMatch match(std::string_view method, std::string_view rest) { return find_route(routes(), method, std::string(ws) + std::string(rest)); }
+RouteMatch match(std::string_view method, std::string_view rest) {
+    return find_route(routes(), method, std::string(ws) + std::string(rest));
+}
 }  // namespace
 
 TEST_CASE("router finds a row and its parameters") {
@@ -23,7 +25,9 @@ TEST_CASE("router finds a row and its parameters") {
     CHECK(found.parameters.at("v") == "3");
 }
 
-TEST_CASE("router answers HEAD with GET's row") { CHECK(match("HEAD", "/functions").route->id == "function.list"); }
+TEST_CASE("router answers HEAD with GET's row") {
+    CHECK(match("HEAD", "/functions").route->id == "function.list");
+}
 
 TEST_CASE("router tells the methods of a path when only the method is wrong") {
     const auto found = match("DELETE", "/functions");
@@ -32,7 +36,8 @@ TEST_CASE("router tells the methods of a path when only the method is wrong") {
 }
 
 TEST_CASE("router knows no path that is longer, shorter or empty in between") {
-    for (const char* rest : {"/functions/", "/functions/f/", "/functions/f/x", "/functions//versions", "/function", ""}) {
+    for (const char* rest :
+         {"/functions/", "/functions/f/", "/functions/f/x", "/functions//versions", "/function", ""}) {
         const auto found = match("GET", rest);
         CHECK(found.route == nullptr);
         CHECK(found.allow.empty());
@@ -62,7 +67,8 @@ TEST_CASE("exactly health, readiness, openapi and schema are open") {
     std::set<std::string_view> open;
     for (const Route& route : routes())
         if (route.open) open.insert(route.pattern);
-    CHECK(open == std::set<std::string_view>{"/healthz", "/readyz", "/openapi.json", "/schema/function.json"});
+    CHECK(open ==
+          std::set<std::string_view>{"/healthz", "/readyz", "/openapi.json", "/schema/function.json"});
 }
 
 TEST_CASE("every route that changes something is audited and asks for more than reading") {
@@ -70,7 +76,8 @@ TEST_CASE("every route that changes something is audited and asks for more than 
         INFO(route.id);
         const bool writes = route.method != "GET" && route.id != "function.invoke";
         CHECK(route.audited == writes);
-        if (writes) CHECK((route.action == auth::Action::write || route.action == auth::Action::manage_tokens));
+        if (writes)
+            CHECK((route.action == auth::Action::write || route.action == auth::Action::manage_tokens));
     }
 }
 
@@ -83,7 +90,8 @@ TEST_CASE("query parameters are decoded") {
 }
 
 TEST_CASE("unknown, repeated and broken query parameters are all named") {
-    const auto query = read_query("folow=true&limit=1&limit=2&x=%zz&y=%ff&cursor=%00", "limit follow cursor x y");
+    const auto query =
+        read_query("folow=true&limit=1&limit=2&x=%zz&y=%ff&cursor=%00", "limit follow cursor x y");
     REQUIRE_FALSE(query.has_value());
     CHECK(query.error().code == Errc::validation_error);
     REQUIRE(query.error().fields.size() == 5);

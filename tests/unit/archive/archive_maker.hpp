@@ -4,13 +4,12 @@
 
 #include <archive.h>
 #include <archive_entry.h>
-#include <stdlib.h>
-
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <map>
 #include <stdexcept>
+#include <stdlib.h>
 #include <string>
 
 namespace hks::archive::test {
@@ -50,7 +49,7 @@ enum class Format { tar, tar_gz, pax, zip };
 struct Item {
     unsigned type = AE_IFREG;
     std::string data{};
-    std::string target{};       ///< of a symbolic link
+    std::string target{};  ///< of a symbolic link
     std::string hard_target{};
     unsigned mode = 0644;
 };
@@ -58,9 +57,12 @@ struct Item {
 class ArchiveMaker {
   public:
     explicit ArchiveMaker(Format format) : archive_(archive_write_new()) {
-        if (format == Format::zip) archive_write_set_format_zip(archive_);
-        else if (format == Format::pax) archive_write_set_format_pax(archive_);
-        else archive_write_set_format_gnutar(archive_);
+        if (format == Format::zip)
+            archive_write_set_format_zip(archive_);
+        else if (format == Format::pax)
+            archive_write_set_format_pax(archive_);
+        else
+            archive_write_set_format_gnutar(archive_);
         if (format == Format::tar_gz) archive_write_add_filter_gzip(archive_);
         archive_write_set_bytes_in_last_block(archive_, 1);
         archive_write_open2(archive_, this, nullptr, &ArchiveMaker::take, nullptr, nullptr);

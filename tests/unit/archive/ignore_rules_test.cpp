@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <catch2/catch.hpp>
-
 #include "archive/ignore_rules.hpp"
+
 #include "unit/archive/archive_maker.hpp"
 
+#include <catch2/catch.hpp>
 #include <chrono>
 #include <cstdlib>
 
@@ -139,7 +139,9 @@ bool ignored(const Case& c) {
     return rules.ignored(path, folder);
 }
 
-bool have_git() { return std::system("git --version >/dev/null 2>&1") == 0; }
+bool have_git() {
+    return std::system("git --version >/dev/null 2>&1") == 0;
+}
 
 bool git_ignores(const Case& c) {
     Folder folder;
@@ -147,12 +149,15 @@ bool git_ignores(const Case& c) {
     folder.write(".gitignore", c.rules);
     if (*c.nested) folder.write("a/.gitignore", c.nested);
     const std::string path = c.path;
-    if (path.ends_with('/')) std::filesystem::create_directories(folder.path / path);
-    else folder.write(path, "");
+    if (path.ends_with('/'))
+        std::filesystem::create_directories(folder.path / path);
+    else
+        folder.write(path, "");
     folder.write(".name", path.ends_with('/') ? path.substr(0, path.size() - 1) : path);
-    const std::string command = "cd '" + folder.path.string() +
-                                "' && tr '\\n' '\\0' <.name | GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 "
-                                "git check-ignore -q --no-index -z --stdin";
+    const std::string command =
+        "cd '" + folder.path.string() +
+        "' && tr '\\n' '\\0' <.name | GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 "
+        "git check-ignore -q --no-index -z --stdin";
     return std::system(command.c_str()) == 0;
 }
 

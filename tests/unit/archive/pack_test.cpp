@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <catch2/catch.hpp>
-
-#include <hks/archive/folder.hpp>
-
 #include "support/print_error.hpp"
 #include "unit/archive/archive_maker.hpp"
 
-#include <sys/stat.h>
+#include <hks/archive/folder.hpp>
 
+#include <catch2/catch.hpp>
 #include <set>
+#include <sys/stat.h>
 
 using namespace hks;
 using namespace archive::test;
@@ -72,7 +70,8 @@ TEST_CASE("the executable bit travels") {
 
 TEST_CASE(".git and .env never travel, whatever the rules say") {
     Folder folder;
-    for (const char* name : {".git/config", ".env", ".env.local", "sub/.git", "sub/.env.production", "x", ".envrc"})
+    for (const char* name :
+         {".git/config", ".env", ".env.local", "sub/.git", "sub/.env.production", "x", ".envrc"})
         folder.write(name, "");
     folder.write(".hksignore", "!.env\n!.git\n");
     CHECK(travelled(folder) == Names{"x", ".envrc", ".hksignore"});
@@ -80,7 +79,8 @@ TEST_CASE(".git and .env never travel, whatever the rules say") {
 
 TEST_CASE("without an ignore file the usual clutter stays behind") {
     Folder folder;
-    for (const char* name : {"x.py", "__pycache__/x.pyc", "a/__pycache__/y", "node_modules/m/i.js", ".venv/bin/python"})
+    for (const char* name :
+         {"x.py", "__pycache__/x.pyc", "a/__pycache__/y", "node_modules/m/i.js", ".venv/bin/python"})
         folder.write(name, "");
     CHECK(travelled(folder) == Names{"x.py"});
 }
@@ -111,7 +111,8 @@ TEST_CASE(".hksignore replaces .gitignore, in nested folders too") {
     folder.write(".hksignore", "*.md\n");
     folder.write("a/.hksignore", "c\n");
     for (const char* name : {"dist/x.js", "README.md", "a/b", "a/c"}) folder.write(name, "");
-    CHECK(travelled(folder) == Names{".gitignore", ".hksignore", "a/.gitignore", "a/.hksignore", "dist/x.js", "a/b"});
+    CHECK(travelled(folder) ==
+          Names{".gitignore", ".hksignore", "a/.gitignore", "a/.hksignore", "dist/x.js", "a/b"});
 }
 
 TEST_CASE("what cannot travel is named") {

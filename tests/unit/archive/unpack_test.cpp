@@ -1,25 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <catch2/catch.hpp>
-
-#include <hks/archive/folder.hpp>
-
 #include "support/print_error.hpp"
 #include "unit/archive/archive_maker.hpp"
 
-#include <sys/stat.h>
+#include <hks/archive/folder.hpp>
 
+#include <catch2/catch.hpp>
 #include <clocale>
 #include <random>
+#include <sys/stat.h>
 
 using namespace hks;
-using archive::UnpackLimits;
 using archive::unpack;
+using archive::UnpackLimits;
 using namespace archive::test;
 
 namespace {
 
 /// Unpacks, expects the refusal, and that nothing is left behind.
-std::string refused(const std::string& bytes, Errc code = Errc::validation_error, const UnpackLimits& limits = {}) {
+std::string refused(const std::string& bytes, Errc code = Errc::validation_error,
+                    const UnpackLimits& limits = {}) {
     Folder folder;
     auto done = unpack(bytes, folder.path, limits);
     REQUIRE_FALSE(done);
@@ -97,7 +96,8 @@ TEST_CASE("a link that leaves is refused") {
 
 TEST_CASE("a link within the folder stays") {
     Folder folder;
-    REQUIRE(unpack(ArchiveMaker(Format::tar).link("a/b/l", "../../x").link("self", ".").bytes(), folder.path));
+    REQUIRE(
+        unpack(ArchiveMaker(Format::tar).link("a/b/l", "../../x").link("self", ".").bytes(), folder.path));
     CHECK(fs::is_symlink(folder.path / "a/b/l"));
 }
 
@@ -109,7 +109,8 @@ TEST_CASE("nothing is written through a link that came before") {
 
 TEST_CASE("a file with the name of an earlier link replaces the link, not what it points at") {
     Folder folder;
-    REQUIRE(unpack(ArchiveMaker(Format::tar).file("x", "old").link("l", "x").file("l", "new").bytes(), folder.path));
+    REQUIRE(unpack(ArchiveMaker(Format::tar).file("x", "old").link("l", "x").file("l", "new").bytes(),
+                   folder.path));
     CHECK(folder.read("x") == "old");
     CHECK(folder.read("l") == "new");
     CHECK_FALSE(fs::is_symlink(folder.path / "l"));
@@ -120,7 +121,8 @@ TEST_CASE("a hard link is refused when it leads out or nowhere") {
         INFO(target);
         refused(ArchiveMaker(Format::tar).file("x", "1").link("l", "x").hard_link("h", target).bytes());
     }
-    refused(ArchiveMaker(Format::tar).folder("d").file("d/x", "1").link("l", "d").hard_link("h", "l/x").bytes());
+    refused(
+        ArchiveMaker(Format::tar).folder("d").file("d/x", "1").link("l", "d").hard_link("h", "l/x").bytes());
 }
 
 TEST_CASE("a hard link to an earlier file has its content") {
@@ -137,7 +139,8 @@ TEST_CASE("devices and fifos are refused") {
 
 TEST_CASE("set-id and sticky bits are dropped") {
     Folder folder;
-    REQUIRE(unpack(ArchiveMaker(Format::tar).file("x", "1", 07755).file("y", "1", 0000).bytes(), folder.path));
+    REQUIRE(
+        unpack(ArchiveMaker(Format::tar).file("x", "1", 07755).file("y", "1", 0000).bytes(), folder.path));
     CHECK(mode_of(folder.path / "x") == 0755);
     CHECK(mode_of(folder.path / "y") == 0644);
 }
@@ -175,7 +178,8 @@ TEST_CASE("a bomb is refused by size, in one file or in many") {
     refused(many.bytes(), Errc::package_size_exceeded, limits);
     UnpackLimits one;
     one.max_file_bytes = 1000;
-    refused(ArchiveMaker(Format::tar).file("f", std::string(1001, 'x')).bytes(), Errc::package_size_exceeded, one);
+    refused(ArchiveMaker(Format::tar).file("f", std::string(1001, 'x')).bytes(), Errc::package_size_exceeded,
+            one);
 }
 
 TEST_CASE("a bomb is refused by count, implied folders included") {

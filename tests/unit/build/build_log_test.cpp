@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <catch2/catch.hpp>
-
 #include "build/build_log.hpp"
+
 #include "support/results.hpp"
 #include "support/temporary_folder.hpp"
+
+#include <catch2/catch.hpp>
 
 using namespace hks;
 using namespace hks::build;
@@ -25,7 +26,9 @@ struct Fixture {
         for (const auto& line : take(from.lines(version, after, finished))) out.push_back(line.text);
         return out;
     }
-    std::vector<std::string> texts(int64_t version, int64_t after = -1) { return texts(store, version, after); }
+    std::vector<std::string> texts(int64_t version, int64_t after = -1) {
+        return texts(store, version, after);
+    }
     bool finished = false;
 };
 

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <catch2/catch.hpp>
-
 #include "build/command_runner.hpp"
+
 #include "support/temporary_folder.hpp"
 
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <chrono>
+#include <cstdlib>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
-
-#include <algorithm>
-#include <chrono>
-#include <cstdlib>
 #include <thread>
 
 using namespace hks;
@@ -234,8 +233,8 @@ TEST_CASE("a build's environment has indexes, proxies and certificates, and no s
     CHECK(has("HTTPS_PROXY="));
     CHECK_FALSE(has("HKS_"));
     CHECK_FALSE(has("AWS_"));
-    for (const char* name : {"PIP_FIND_LINKS", "npm_config_registry", "HTTPS_PROXY", "HKS_API_KEY",
-                             "AWS_SECRET_ACCESS_KEY"})
+    for (const char* name :
+         {"PIP_FIND_LINKS", "npm_config_registry", "HTTPS_PROXY", "HKS_API_KEY", "AWS_SECRET_ACCESS_KEY"})
         unsetenv(name);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <catch2/catch.hpp>
-
 #include "build/load_error.hpp"
+
+#include <catch2/catch.hpp>
 
 using namespace hks;
 using build::load_error;
@@ -19,15 +19,19 @@ runtime::ExitInfo thrown(const std::string& type, const std::string& message) {
 
 TEST_CASE("a missing module says where to list it") {
     CHECK(load_error("python", thrown("ModuleNotFoundError", "No module named 'nosuch'")).message ==
-          "ModuleNotFoundError: No module named 'nosuch'. Add its package to requirements.txt and deploy again.");
+          "ModuleNotFoundError: No module named 'nosuch'. Add its package to requirements.txt and deploy "
+          "again.");
     const std::string node =
-        load_error("node", thrown("Error", "Cannot find module 'nosuch'\nRequire stack:\n- /code/index.js")).message;
-    CHECK(node == "Error: Cannot find module 'nosuch'. Add it to the dependencies in package.json and deploy again.");
+        load_error("node", thrown("Error", "Cannot find module 'nosuch'\nRequire stack:\n- /code/index.js"))
+            .message;
+    CHECK(node ==
+          "Error: Cannot find module 'nosuch'. Add it to the dependencies in package.json and deploy again.");
 }
 
 TEST_CASE("a missing file of one's own is no missing dependency") {
-    CHECK(load_error("node", thrown("Error", "Cannot find module './lib'")).message.find("function's folder") !=
-          std::string::npos);
+    CHECK(
+        load_error("node", thrown("Error", "Cannot find module './lib'")).message.find("function's folder") !=
+        std::string::npos);
 }
 
 TEST_CASE("a process that ended without a word is told as what it did") {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <catch2/catch.hpp>
-
 #include "build/node_source.hpp"
+
+#include <catch2/catch.hpp>
 
 using hks::build::is_es_module;
 
@@ -58,7 +58,8 @@ TEST_CASE("everything else stays CommonJS") {
 }
 
 TEST_CASE("broken text is read to its end and no further") {
-    for (const char* text : {"'", "`", "`${", "/*", "/", "\"\\", "}}}", "`${`", "/[", "import", "export", "#!"}) {
+    for (const char* text :
+         {"'", "`", "`${", "/*", "/", "\"\\", "}}}", "`${`", "/[", "import", "export", "#!"}) {
         INFO(text);
         CHECK_FALSE(is_es_module(text));
     }

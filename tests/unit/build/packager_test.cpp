@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <catch2/catch.hpp>
-
 #include "build/packager.hpp"
+
 #include "support/results.hpp"
 #include "support/temporary_folder.hpp"
+
+#include <catch2/catch.hpp>
 
 using namespace hks;
 using namespace hks::build;
@@ -48,7 +49,8 @@ TEST_CASE("a source is an archive or a file, not both and not neither") {
 }
 
 TEST_CASE("a filename stays in the folder") {
-    for (const char* name : {"../x.py", "/etc/x.py", "a/../x.py", "./x.py", "a//../x", "x\xFF.py", "dir/", ".."}) {
+    for (const char* name :
+         {"../x.py", "/etc/x.py", "a/../x.py", "./x.py", "a//../x", "x\xFF.py", "dir/", ".."}) {
         INFO(name);
         CHECK(test::failure(check_source(one_file("1", name), spec("python"))) == "VALIDATION_ERROR");
     }
@@ -69,7 +71,8 @@ TEST_CASE("one file without a name needs a runtime") {
 
 TEST_CASE("one file is written below its folders") {
     const test::TemporaryFolder folder;
-    const TreeSize size = test::take(place_source(one_file("x = 1\n", "pkg/f.py"), spec("python"), folder.path(), plenty));
+    const TreeSize size =
+        test::take(place_source(one_file("x = 1\n", "pkg/f.py"), spec("python"), folder.path(), plenty));
     CHECK(size.files == 1);
     CHECK(size.bytes == 6);
     CHECK(test::read_file(folder.path() / "pkg/f.py") == "x = 1\n");

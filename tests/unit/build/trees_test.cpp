@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <catch2/catch.hpp>
-
 #include "build/bundle_pins.hpp"
 #include "build/dependency_cache.hpp"
 #include "build/tree.hpp"
 #include "support/results.hpp"
 #include "support/temporary_folder.hpp"
 
+#include <catch2/catch.hpp>
 #include <sys/stat.h>
 
 namespace fs = std::filesystem;
@@ -91,7 +90,8 @@ TEST_CASE("a dependency tree that nobody used for long goes, and so does an unfi
     test::write_file(folder.path() / "deps/x", "1");
     test::write_file(folder.path() / "cache/half.new/x", "1");
     cache.keep("old", folder.path() / "deps");
-    fs::last_write_time(folder.path() / "cache/old", fs::file_time_type::clock::now() - std::chrono::hours(2));
+    fs::last_write_time(folder.path() / "cache/old",
+                        fs::file_time_type::clock::now() - std::chrono::hours(2));
     cache.keep("new", folder.path() / "deps");
     CHECK_FALSE(cache.restore("old", folder.path() / "1"));
     CHECK_FALSE(fs::exists(folder.path() / "cache/half.new"));

@@ -11,6 +11,12 @@ TEST_CASE("everything but unreserved characters is percent-encoded") {
     CHECK(url_encode("a/b c%ü") == "a%2Fb%20c%25%C3%BC");
 }
 
+TEST_CASE("percent-decoding undoes the encoding and leaves stray percent signs alone") {
+    CHECK(url_decode("a%2Fb%20c%C3%BC") == "a/b c\xC3\xBC");
+    CHECK(url_decode("100%") == "100%");
+    CHECK(url_decode("%zz%4") == "%zz%4");
+}
+
 TEST_CASE("a multipart body holds its parts between boundaries") {
     auto [type, body] = make_multipart({{"spec", "", "application/json", "{}"}, {"archive", "f.tgz", "", "x"}});
     std::string boundary = type.substr(type.find("boundary=") + 9);

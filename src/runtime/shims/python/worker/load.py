@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Part 8 of hks_worker: from LOAD to a handler that runs, and its end."""
+
+import _imp
+import atexit
+import builtins
+import importlib
+import inspect
+import json
+import logging
+import os
+import random
+import signal
+import sys
+import time
+
+from hks_worker import (
+    FAILED, HELLO, READY, AsgiApplication, AsyncServer, Context, describe, frame, LogHandler,
+    run_async_handler, run_wsgi, Stopped, Worker,
+)
+
+
+class HandlerNotFound(Exception):
+    pass
+
+
+def purge_modules(folders):
+    """What the bundle brings itself must win over what the zygote has imported, as it would in a fresh interpreter."""
+    provided = set()
+    for folder in folders:
+        try:
+            names = os.listdir(folder)
+        except OSError:
+            continue
+        for name in names:
+            stem, dot, extension = name.partition(".")
+            if dot and not name.endswith((".py", ".pyc", ".so")):
+                continue
+            if not dot and not os.path.exists(os.path.join(folder, name, "__init__.py")):
+                continue
+            provided.add(stem)
+    for name in list(sys.modules):
+        top = name.partition(".")[0]
+        if top in provided and top not in sys.builtin_module_names and not _imp.is_frozen(top) and top != __name__:
+            del sys.modules[name]
+
+
+def prepare_interpreter(load):
+    os.environ.clear()
+    os.environ.update(load["environment"])
+    time.tzset()
+    random.seed()
+    code = load["code"]
+    dependencies = os.path.join(code, "_deps")
+    os.chdir(code)
+    folders = [code]
+    if "/" in load["handler"]:
+        folders.append(os.path.join(code, os.path.dirname(load["handler"])))
+    sys.path[:0] = folders
+    sys.argv = [""]
+    purge_modules(folders)
+    if os.path.isdir(dependencies):
+        sys.path.append(dependencies)  # behind the standard library, as site-packages is
+        if any(name.endswith(".pth") for name in os.listdir(dependencies)):
+            import site
+
+            site.addsitedir(dependencies)
+    importlib.invalidate_caches()
+    builtins.exit = builtins.quit = sys.exit  # what `site` would bring
+    Context.function_name, Context.function_version = load["function"], str(load["version"])
+    Context.workspace, Context.memory_limit_in_mb = load["workspace"], load["memory_mb"]
+
+
+def find_handler(load):
+    """(name, object) of the handler that was named, or of the first of the usual ones."""
+    named = load["handler"]
+    if named:
+        module_name, dot, function = named.replace("/", ".").rpartition(".")
+        if not dot or not module_name.strip("."):
+            raise HandlerNotFound(f"The handler {named!r} names no function. Write FILE.FUNCTION, main.handle for example.")
+        module_name = module_name.strip(".")
+        try:
+            module = importlib.import_module(module_name)
+        except ModuleNotFoundError as error:
+            if error.name is None or not (module_name + ".").startswith(error.name + "."):
+                raise
+            raise HandlerNotFound(f"There is no {module_name.replace('.', '/')}.py for the handler {named!r}. "
+                                  "Name a file of the bundle.") from None
+        if not callable(getattr(module, function, None)):
+            there = ", ".join(name for name, value in vars(module).items()
+                              if inspect.isfunction(value) and value.__module__ == module.__name__) or "none"
+            raise HandlerNotFound(f"{module_name} has no function {function!r}. Functions there: {there}.")
+        return named, getattr(module, function)
+    for stem in load["files"]:
+        base = os.path.join(load["code"], stem)
+        if not os.path.exists(base + ".py") and not os.path.exists(os.path.join(base, "__init__.py")):
+            continue
+        module = importlib.import_module(stem)
+        for function in load["functions"]:
+            if callable(getattr(module, function, None)):
+                return f"{stem}.{function}", getattr(module, function)
+    raise HandlerNotFound("No handler was found: none of the files " + ", ".join(name + ".py" for name in load["files"]) +
+                          " has one of the functions " + ", ".join(load["functions"]) + ". Name it: FILE.FUNCTION.")
+
+
+def positional(function):
+    """Names of the positional parameters, or None when they are not known; *args counts as many."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return None
+    names = [each.name for each in parameters if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
+    return names + ["*", "*"] if any(each.kind == each.VAR_POSITIONAL for each in parameters) else names
+
+
+def classify(handler):
+    """(kind, number of parameters that it is given)."""
+    target = handler
+    while hasattr(target, "func") and hasattr(target, "keywords"):  # functools.partial
+        target = target.func
+    if not inspect.isroutine(target) and not inspect.isclass(target):
+        target = type(target).__call__
+    names = positional(handler)
+    if inspect.iscoroutinefunction(target) and names is not None and len(names) == 3 and "*" not in names:
+        return "asgi", 3
+    if hasattr(handler, "wsgi_app") or names is not None and len(names) >= 2 and "start_response" in names[:2]:
+        return "wsgi", 3
+    wants = 1 if names is None else min(len(names), 2)
+    if names is not None and "*" not in names:
+        try:
+            inspect.signature(handler).bind(*range(wants))
+        except TypeError:
+            raise HandlerNotFound(f"The handler takes the parameters {', '.join(names)}. "
+                                  "It is called with (event) or (event, context).") from None
+    if inspect.isasyncgenfunction(target):
+        return "async generator", wants
+    if inspect.iscoroutinefunction(target):
+        return "async", wants
+    return "generator" if inspect.isgeneratorfunction(target) else "sync", wants
+
+
+def install_logs(worker):
+    sys.stdout = sys.__stdout__ = worker.stdout
+    sys.stderr = sys.__stderr__ = worker.stderr
+    logging.root.handlers[:] = [LogHandler(worker)]
+    logging.root.setLevel(logging.INFO)
+
+
+def serve(worker):
+    """Loads the function and runs it until the server says DRAIN."""
+    load = worker.load
+    count = load["concurrency"]
+    server = application = None
+    try:
+        prepare_interpreter(load)
+        name, handler = find_handler(load)
+        kind, wants = classify(handler)
+        if kind == "asgi":
+            application = AsgiApplication(handler)
+            server = AsyncServer(worker, application.run_one, count)
+            server.loop.run_until_complete(application.start())
+        elif kind.startswith("async"):
+            server = AsyncServer(worker, run_async_handler(handler, wants), count)
+        elif kind == "wsgi":
+            handler = run_wsgi(handler, count > 1)
+    except BaseException as error:
+        worker.end_lines(0)
+        worker.out.append(frame(FAILED, meta=describe(error)))
+        worker.flush()
+        raise SystemExit(1) from None
+    worker.end_lines(0)
+    ready = {"handler": name, "kind": kind, "concurrent": server is not None or count > 1}
+    worker.out.append(frame(READY, meta=json.dumps(ready).encode()))
+    worker.flush()
+    if server is not None:
+        server.serve()
+        if application is not None:
+            server.loop.run_until_complete(application.stop())
+    elif count > 1:
+        worker.serve_threads(handler, wants, count)
+    else:
+        worker.serve_serial(handler, wants)
+
+
+def run(connection_fd=3, page_fd=4):
+    worker = Worker(connection_fd, page_fd)
+    hello = {"language": "python", "version": "{}.{}.{}".format(*sys.version_info[:3]), "encoding": "marshal"}
+    worker.out.append(frame(HELLO, meta=json.dumps(hello).encode()))
+    worker.flush()
+    signal.signal(signal.SIGTERM, worker.on_sigterm)
+    try:
+        worker.waiting = True
+        while worker.load is None:
+            worker.read()
+        worker.waiting = False
+        install_logs(worker)
+        serve(worker)
+    except Stopped:
+        pass
+    finally:
+        atexit._run_exitfuncs()
+        worker.end_lines(0)
+        worker.flush()
