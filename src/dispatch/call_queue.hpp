@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// First in, first out, through the Call's own links: nothing is allocated, and a call in the middle leaves in O(1).
+// First in, first out, through the Call's own links: nothing is allocated, and a call in the middle leaves in
+// O(1).
 
 #include <hks/core/call.hpp>
 

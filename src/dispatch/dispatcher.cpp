@@ -31,15 +31,16 @@ Result<Environment> environment_of(const secrets::SecretStore& secrets, const Ve
 class Dispatcher::Impl {
   public:
     Impl(boost::asio::io_context& loop, DispatcherOptions options, runtime::RuntimeBackend& backend,
-         registry::CatalogWatch& catalog, secrets::SecretStore& secrets, FunctionLogSink& logs, const Clock& clock,
-         telemetry::Logger& logger, telemetry::MetricsRegistry& metrics)
+         registry::CatalogWatch& catalog, secrets::SecretStore& secrets, FunctionLogSink& logs,
+         const Clock& clock, telemetry::Logger& logger, telemetry::MetricsRegistry& metrics)
         : loop_(loop),
           timer_(loop),
           catalog_(catalog),
           clock_(clock),
-          pools(options, PoolServices{backend, logs, clock, logger, metrics,
-                                      [&secrets](const Version& version) { return environment_of(secrets, version); },
-                                      [this](SteadyTime at) { wake_at(at); }, [this] { settle_later(); }}) {}
+          pools(options,
+                PoolServices{backend, logs, clock, logger, metrics,
+                             [&secrets](const Version& version) { return environment_of(secrets, version); },
+                             [this](SteadyTime at) { wake_at(at); }, [this] { settle_later(); }}) {}
 
     void follow() {
         follower_.emplace(loop_, catalog_, [this] { pools.reconcile(catalog_.get()); });
@@ -73,14 +74,17 @@ class Dispatcher::Impl {
     PoolSet pools;
 };
 
-Dispatcher::Dispatcher(boost::asio::io_context& loop, DispatcherOptions options, runtime::RuntimeBackend& backend,
-                       registry::CatalogWatch& catalog, secrets::SecretStore& secrets, FunctionLogSink& logs,
-                       const Clock& clock, telemetry::Logger& logger, telemetry::MetricsRegistry& metrics)
+Dispatcher::Dispatcher(boost::asio::io_context& loop, DispatcherOptions options,
+                       runtime::RuntimeBackend& backend, registry::CatalogWatch& catalog,
+                       secrets::SecretStore& secrets, FunctionLogSink& logs, const Clock& clock,
+                       telemetry::Logger& logger, telemetry::MetricsRegistry& metrics)
     : impl_(std::make_unique<Impl>(loop, options, backend, catalog, secrets, logs, clock, logger, metrics)) {}
 
 Dispatcher::~Dispatcher() = default;
 
-void Dispatcher::start() { impl_->follow(); }
+void Dispatcher::start() {
+    impl_->follow();
+}
 
 void Dispatcher::stop(milliseconds deadline, std::function<void(bool clean)> done) {
     PoolSet& pools = impl_->pools;
@@ -91,7 +95,9 @@ std::shared_ptr<VersionPool> Dispatcher::pool(const std::shared_ptr<const Versio
     return impl_->pools.pool(version);
 }
 
-void Dispatcher::invoke(VersionPool& pool, Call& call) { pool.invoke(call); }
+void Dispatcher::invoke(VersionPool& pool, Call& call) {
+    pool.invoke(call);
+}
 
 void Dispatcher::cancel(Call& call) {
     if (call.dispatch.pool) static_cast<VersionPool*>(call.dispatch.pool)->cancel(call);

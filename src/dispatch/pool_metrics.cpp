@@ -7,7 +7,7 @@ namespace hks::dispatch {
 namespace {
 
 constexpr std::array<std::string_view, static_cast<size_t>(Failure::count)> failure_names{
-    "exception", "crash",         "out_of_memory", "timeout", "start",
+    "exception",  "crash",         "out_of_memory", "timeout", "start",
     "queue_full", "queue_timeout", "overloaded",    "removed", "stream_broken"};
 constexpr std::array<std::string_view, 6> class_names{"0xx", "1xx", "2xx", "3xx", "4xx", "5xx"};
 constexpr std::array<std::string_view, 4> state_names{"starting", "idle", "busy", "leaving"};
@@ -24,10 +24,11 @@ PoolMetrics::PoolMetrics(telemetry::MetricsRegistry& registry, const Version& ve
       labels_{{"workspace", version.workspace},
               {"function", version.function},
               {"version", std::to_string(version.number)}},
-      duration_(registry.histogram("hks_request_duration_seconds", "Time from arrival to the end of the answer.",
-                                   labels_)),
+      duration_(registry.histogram("hks_request_duration_seconds",
+                                   "Time from arrival to the end of the answer.", labels_)),
       run_(registry.histogram("hks_run_duration_seconds", "Time that the handler ran.", labels_)),
-      cold_(registry.counter("hks_cold_starts_total", "Calls that waited for an instance to start.", labels_)),
+      cold_(
+          registry.counter("hks_cold_starts_total", "Calls that waited for an instance to start.", labels_)),
       queued_(registry.gauge("hks_queue_depth", "Calls that wait for an instance.", labels_)) {
     for (size_t i = 0; i < state_names.size(); ++i) {
         instances_[i] =
@@ -35,7 +36,9 @@ PoolMetrics::PoolMetrics(telemetry::MetricsRegistry& registry, const Version& ve
     }
 }
 
-PoolMetrics::~PoolMetrics() { registry_.remove_series(labels_); }
+PoolMetrics::~PoolMetrics() {
+    registry_.remove_series(labels_);
+}
 
 void PoolMetrics::count_status(int status) {
     const auto i = static_cast<size_t>(std::clamp(status / 100, 0, 5));
@@ -68,7 +71,9 @@ void PoolMetrics::count_error(Failure why) {
     errors_[i]->add();
 }
 
-void PoolMetrics::cold_start() { cold_.add(); }
+void PoolMetrics::cold_start() {
+    cold_.add();
+}
 
 void PoolMetrics::set_instances(size_t starting, size_t leaving) {
     instances_[0]->set(static_cast<int64_t>(starting));

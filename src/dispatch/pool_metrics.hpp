@@ -51,7 +51,7 @@ class PoolMetrics {
 
     telemetry::MetricsRegistry& registry_;
     telemetry::Labels labels_;
-    std::array<telemetry::Counter*, 6> requests_{};                                 // by class, made when first seen
+    std::array<telemetry::Counter*, 6> requests_{};  // by class, made when first seen
     std::array<telemetry::Counter*, static_cast<size_t>(Failure::count)> errors_{};  // likewise
     telemetry::Histogram& duration_;
     telemetry::Histogram& run_;

@@ -196,7 +196,8 @@ void PoolSet::go_on_stopping() {
         arm_timer(stop_deadline_);
     }
     if (!drained_) return;
-    const bool empty = std::all_of(pools.begin(), pools.end(), [](const auto& pool) { return pool->slots() == 0; });
+    const bool empty =
+        std::all_of(pools.begin(), pools.end(), [](const auto& pool) { return pool->slots() == 0; });
     if (!empty && now < stop_deadline_) return;
     stop_deadline_ = never;
     const auto done = std::exchange(stopped_, nullptr);

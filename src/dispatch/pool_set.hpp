@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// All pools of this host, what they share (tickets, the bounds over all of them, time) and the way they follow the
-// catalog. No sockets and no timers: it says when it wants advance() to be called, so that tests move its clock.
+// All pools of this host, what they share (tickets, the bounds over all of them, time) and the way they
+// follow the catalog. No sockets and no timers: it says when it wants advance() to be called, so that tests
+// move its clock.
 
 #include "ticket.hpp"
 #include "version_pool.hpp"
@@ -48,8 +49,8 @@ class PoolSet {
     PoolServices& services() { return services_; }
     SteadyTime now() const { return services_.clock.steady(); }
     bool stopping() const { return stopping_; }
-    /// Room for one more instance: when the host is full, the instance of another pool that has been idle longest
-    /// has to go. Without room the pool is asked again by feed_starved().
+    /// Room for one more instance: when the host is full, the instance of another pool that has been idle
+    /// longest has to go. Without room the pool is asked again by feed_starved().
     bool make_room(VersionPool& asking, bool may_evict);
     void feed_starved(SteadyTime now);
     bool anyone_starved() const { return !starved_.empty(); }

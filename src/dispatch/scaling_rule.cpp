@@ -15,9 +15,13 @@ constexpr nanoseconds shortest_start = 500us;
 /// Starts that run in parallel while nothing is known but that starting takes long.
 constexpr size_t blind_starts = 4;
 
-size_t divide_up(uint64_t a, uint64_t b) { return static_cast<size_t>((a + b - 1) / b); }
+size_t divide_up(uint64_t a, uint64_t b) {
+    return static_cast<size_t>((a + b - 1) / b);
+}
 
-size_t minus(size_t a, size_t b) { return a > b ? a - b : 0; }
+size_t minus(size_t a, size_t b) {
+    return a > b ? a - b : 0;
+}
 
 /// Slots with which the queue is empty after one start time. Bounded by the queue: more would idle.
 size_t slots_wanted(const PoolLoad& load, nanoseconds service) {
@@ -47,7 +51,9 @@ void StartTimes::record(nanoseconds took) {
     known_ = true;
 }
 
-nanoseconds start_guess(bool forked_from_zygote) { return forked_from_zygote ? 5ms : 40ms; }
+nanoseconds start_guess(bool forked_from_zygote) {
+    return forked_from_zygote ? 5ms : 40ms;
+}
 
 size_t send_ahead_limit(const ServiceTimes& times) {
     if (!times.known() || times.mean() > fast_mean || times.recent_max() > fast_max) return 1;
@@ -77,7 +83,8 @@ nanoseconds forecast_wait(const PoolLoad& load) {
     const size_t slots = (load.ready + load.starting) * load.calls_each;
     const auto work = static_cast<double>(service.count()) * static_cast<double>(load.waiting + 1);
     constexpr double hour = 3.6e12;
-    const auto wait = static_cast<int64_t>(std::min(work / static_cast<double>(std::max<size_t>(slots, 1)), hour));
+    const auto wait =
+        static_cast<int64_t>(std::min(work / static_cast<double>(std::max<size_t>(slots, 1)), hour));
     return nanoseconds(wait) + (load.ready == 0 ? load.start_time : 0ns);
 }
 
@@ -91,6 +98,8 @@ std::chrono::milliseconds start_back_off(unsigned failures) {
     return std::min<std::chrono::milliseconds>(100ms * (int64_t{1} << std::min(failures - 1, 20u)), 30s);
 }
 
-std::chrono::milliseconds crash_back_off(unsigned crashes) { return crashes <= 2 ? 0ms : start_back_off(crashes - 2); }
+std::chrono::milliseconds crash_back_off(unsigned crashes) {
+    return crashes <= 2 ? 0ms : start_back_off(crashes - 2);
+}
 
 }  // namespace hks::dispatch

@@ -32,8 +32,8 @@ struct Slot {
     Ticket* last = nullptr;
     SteadyTime start_began{};
     SteadyTime ready_at{};
-    SteadyTime head_began{};        ///< capacity 1: when `first` began to run
-    SteadyTime idle_since{};        ///< the last answer, or ready_at
+    SteadyTime head_began{};  ///< capacity 1: when `first` began to run
+    SteadyTime idle_since{};  ///< the last answer, or ready_at
 
     bool takes_calls() const { return state == SlotState::ready; }
 

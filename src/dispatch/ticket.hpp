@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// What an Instance gets to see of a call. The caller's Call may be gone, or already be its next request, the moment it
-// has been answered; a Ticket belongs to the dispatcher, which therefore always knows what an instance still holds.
-// Recycled, never freed. A ticket without a call was cancelled: its slot is taken until the worker lets go of it.
+// What an Instance gets to see of a call. The caller's Call may be gone, or already be its next request, the
+// moment it has been answered; a Ticket belongs to the dispatcher, which therefore always knows what an
+// instance still holds. Recycled, never freed. A ticket without a call was cancelled: its slot is taken until
+// the worker lets go of it.
 
 #include <hks/core/call.hpp>
 

@@ -10,10 +10,16 @@ namespace {
 
 using namespace std::chrono_literals;
 
-uint64_t microseconds(nanoseconds t) { return t.count() > 0 ? static_cast<uint64_t>(t.count()) / 1000 : 0; }
+uint64_t microseconds(nanoseconds t) {
+    return t.count() > 0 ? static_cast<uint64_t>(t.count()) / 1000 : 0;
+}
 
-CallState state_of(const Call& call) { return static_cast<CallState>(call.dispatch.state); }
-void set_state(Call& call, CallState state) { call.dispatch.state = static_cast<uint8_t>(state); }
+CallState state_of(const Call& call) {
+    return static_cast<CallState>(call.dispatch.state);
+}
+void set_state(Call& call, CallState state) {
+    call.dispatch.state = static_cast<uint8_t>(state);
+}
 
 }  // namespace
 
@@ -68,7 +74,9 @@ VersionPool::VersionPool(PoolSet& set, std::shared_ptr<const Version> version)
 
 VersionPool::~VersionPool() = default;
 
-SteadyTime VersionPool::now() const { return set_.now(); }
+SteadyTime VersionPool::now() const {
+    return set_.now();
+}
 
 void VersionPool::invoke(Call& call) {
     call.cold_start = false;
@@ -150,8 +158,8 @@ Slot* VersionPool::pick() {
     return ahead_limit_ > 1 && ready_ > 0 ? least_busy() : nullptr;
 }
 
-/// Sending ahead: the calls are short, so the instance with the least in front of it. Among equals the first one, so
-/// that calls gather where one read and one write serve many.
+/// Sending ahead: the calls are short, so the instance with the least in front of it. Among equals the first
+/// one, so that calls gather where one read and one write serve many.
 Slot* VersionPool::least_busy() {
     Slot* best = nullptr;
     for (const auto& slot : slots_) {
@@ -211,7 +219,8 @@ void VersionPool::end_ticket(Ticket& ticket, SteadyTime now) {
 void VersionPool::on_answer_end(Ticket& ticket, SteadyTime now, int status) {
     const Slot& slot = *ticket.slot;
     const nanoseconds run = now - (slot.capacity == 1 ? slot.head_began : ticket.call->times.sent);
-    // The first call of an instance pays for what the language does once; it counts only when it was slow anyway.
+    // The first call of an instance pays for what the language does once; it counts only when it was slow
+    // anyway.
     if (slot.answers > 0 || run >= 20ms) {
         service_.record(run);
         ahead_limit_ = send_ahead_limit(service_);
@@ -333,8 +342,9 @@ CallFailure VersionPool::failure_of(Errc code, std::string message) const {
 }
 
 PoolStatus VersionPool::status() const {
-    return {version_->key, version_->number, starting_,           ready_, busy_, waiting(), metrics_.requests(),
-            metrics_.errors(), metrics_.cold_starts()};
+    return {
+        version_->key,     version_->number,      starting_, ready_, busy_, waiting(), metrics_.requests(),
+        metrics_.errors(), metrics_.cold_starts()};
 }
 
 }  // namespace hks::dispatch

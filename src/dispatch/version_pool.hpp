@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// The calls and the instances of one version. Loop thread; driven by invoke()/cancel(), by its instances (it is their
-// listener) and by on_time(), which PoolSet calls when the time it asked for has come. What to decide is in
-// scaling_rule.hpp; here is who waits where. A pool is owned by PoolSet; others that hold it may only hand it back.
+// The calls and the instances of one version. Loop thread; driven by invoke()/cancel(), by its instances (it
+// is their listener) and by on_time(), which PoolSet calls when the time it asked for has come. What to
+// decide is in scaling_rule.hpp; here is who waits where. A pool is owned by PoolSet; others that hold it may
+// only hand it back.
 //
-// A callback to a Call may come straight back in (the next request of the same connection), so every callback is made
-// when the pool's own state is whole, and nothing of a call is touched after it.
+// A callback to a Call may come straight back in (the next request of the same connection), so every callback
+// is made when the pool's own state is whole, and nothing of a call is touched after it.
 
 #include "call_queue.hpp"
 #include "pool_metrics.hpp"
@@ -136,25 +137,25 @@ class VersionPool final : public runtime::InstanceListener {
     SteadyTime ticket_deadline(const Slot& slot, const Ticket& ticket) const;
     SteadyTime next_wake(SteadyTime now) const;
 
-    PoolSet& set_;                   ///< not touched after close()
+    PoolSet& set_;  ///< not touched after close()
     std::shared_ptr<const Version> version_;
     Limits limits_;
     PoolMetrics metrics_;
     ServiceTimes service_;
     StartTimes start_times_;
-    size_t ahead_limit_ = 1;         ///< send_ahead_limit(service_), kept current
+    size_t ahead_limit_ = 1;  ///< send_ahead_limit(service_), kept current
 
-    CallQueue returned_;             ///< had been sent ahead to an instance that died: before all others
+    CallQueue returned_;  ///< had been sent ahead to an instance that died: before all others
     CallQueue queue_;
     CallQueue failing_;
     std::vector<std::unique_ptr<Slot>> slots_;
-    std::vector<Slot*> available_;   ///< a stack: the most recently used one is on top
+    std::vector<Slot*> available_;  ///< a stack: the most recently used one is on top
     size_t starting_ = 0, ready_ = 0, busy_ = 0, leaving_ = 0;
 
     bool active_ = false, retired_ = false, closed_ = false;
     size_t min_scale_ = 0, warm_ = 0;
     unsigned start_failures_ = 0, crashes_ = 0;
-    SteadyTime resting_until_{};     ///< crash loop: nothing is started before
+    SteadyTime resting_until_{};  ///< crash loop: nothing is started before
     CallFailure last_failure_;
 };
 

@@ -11,9 +11,13 @@
 namespace hks::dispatch {
 namespace {
 
-void set_state(Call& call, CallState state) { call.dispatch.state = static_cast<uint8_t>(state); }
+void set_state(Call& call, CallState state) {
+    call.dispatch.state = static_cast<uint8_t>(state);
+}
 
-Ticket& ticket_of(Call* call) { return *static_cast<Ticket*>(call); }
+Ticket& ticket_of(Call* call) {
+    return *static_cast<Ticket*>(call);
+}
 
 }  // namespace
 
@@ -64,8 +68,8 @@ bool VersionPool::start_one(SteadyTime now, bool may_evict) {
     if (!set_.make_room(*this, may_evict)) return false;
     auto environment = set_.services().environment(*version_);
     if (!environment) {
-        start_failed(now, failure_of(Errc::worker_failed, "The function could not be started: " +
-                                                              environment.error().message));
+        start_failed(now, failure_of(Errc::worker_failed,
+                                     "The function could not be started: " + environment.error().message));
         return false;
     }
     runtime::LaunchSpec spec;
@@ -118,9 +122,9 @@ void VersionPool::on_start_failed(runtime::Instance& instance, const runtime::Ex
     const bool wanted = slot.state == SlotState::starting || slot.state == SlotState::dying;
     set_.bury(std::move(detach(slot)->instance));
     if (!wanted) return scale(now);
-    CallFailure failure = failure_of(Errc::worker_failed, "Function '" + version_->function +
-                                                              "' could not be started: it " + why.reason +
-                                                              ". Its log tells more.");
+    CallFailure failure =
+        failure_of(Errc::worker_failed, "Function '" + version_->function + "' could not be started: it " +
+                                            why.reason + ". Its log tells more.");
     failure.type = why.type;
     failure.exception_message = why.message;
     failure.stack = why.stack;
@@ -158,9 +162,11 @@ void VersionPool::on_gone(runtime::Instance& instance, const runtime::ExitInfo& 
                                                       format_bytes(version_->spec.resources.memory) +
                                                       " of memory: raise resources.memory.");
     } else {
-        failure = failure_of(Errc::worker_failed, "The worker died while it ran this call: it " + why.reason + ".");
+        failure =
+            failure_of(Errc::worker_failed, "The worker died while it ran this call: it " + why.reason + ".");
     }
-    if (gone->state == SlotState::starting || gone->state == SlotState::ready || gone->state == SlotState::condemned)
+    if (gone->state == SlotState::starting || gone->state == SlotState::ready ||
+        gone->state == SlotState::condemned)
         crashed(*gone, why, now);
     if (retired_) move_waiting_to_failing();
     pump(now);
@@ -269,7 +275,8 @@ std::unique_ptr<Slot> VersionPool::detach(Slot& slot) {
     slot.state = was;
     --leaving_;
     show_instances();
-    const auto at = std::find_if(slots_.begin(), slots_.end(), [&](const auto& s) { return s.get() == &slot; });
+    const auto at =
+        std::find_if(slots_.begin(), slots_.end(), [&](const auto& s) { return s.get() == &slot; });
     std::unique_ptr<Slot> out = std::move(*at);
     slots_.erase(at);
     return out;

@@ -33,7 +33,8 @@ void VersionPool::on_time(SteadyTime now) {
         fail_all(last_failure_, Failure::start);
     }
     for (Slot* slot : current_slots()) {
-        if (has(slot) && slot->state == SlotState::starting && now - slot->start_began >= limits_.ready_timeout)
+        if (has(slot) && slot->state == SlotState::starting &&
+            now - slot->start_began >= limits_.ready_timeout)
             kill(*slot, "was not ready within " +
                             format_duration(std::chrono::duration_cast<milliseconds>(limits_.ready_timeout)));
     }
@@ -52,7 +53,8 @@ void VersionPool::expire_runs(SteadyTime now) {
 }
 
 SteadyTime VersionPool::ticket_deadline(const Slot& slot, const Ticket& ticket) const {
-    if (ticket.streaming) return ticket.last_activity + (ticket.call ? limits_.idle_timeout : limits_.timeout);
+    if (ticket.streaming)
+        return ticket.last_activity + (ticket.call ? limits_.idle_timeout : limits_.timeout);
     if (!ticket.call && slot.state == SlotState::condemned) return never;
     return (slot.capacity == 1 ? slot.head_began : ticket.times.sent) + limits_.timeout;
 }
@@ -112,10 +114,11 @@ void VersionPool::expire_waiting(SteadyTime now) {
         }
     }
     if (failing_.empty()) return;
-    CallFailure failure = failure_of(
-        Errc::overloaded, "No instance was free within " + format_duration(version_->spec.queue_timeout()) +
-                              " (resources.queueTimeout); the function was not started. Try again later, or raise "
-                              "scaling.maxScale.");
+    CallFailure failure =
+        failure_of(Errc::overloaded,
+                   "No instance was free within " + format_duration(version_->spec.queue_timeout()) +
+                       " (resources.queueTimeout); the function was not started. Try again later, or raise "
+                       "scaling.maxScale.");
     failure.error.retry_after = retry_after(load(now));
     fail_all(failure, Failure::queue_timeout);
 }
@@ -158,11 +161,13 @@ SteadyTime VersionPool::next_wake(SteadyTime now) const {
     }
     if (alive() > min_scale_ && ready_ - busy_ > warm_) {
         for (const Slot* slot : available_) {
-            if (slot->outstanding == 0) at = std::min<SteadyTime>(at, slot->idle_since + limits_.scale_down_delay);
+            if (slot->outstanding == 0)
+                at = std::min<SteadyTime>(at, slot->idle_since + limits_.scale_down_delay);
         }
     }
     if (waiting() > 0 && alive() < limits_.max_scale && !retired_) {
-        const nanoseconds tick = starved ? longest_tick : std::clamp(stalled(now) / 2, shortest_tick, longest_tick);
+        const nanoseconds tick =
+            starved ? longest_tick : std::clamp(stalled(now) / 2, shortest_tick, longest_tick);
         at = std::min<SteadyTime>(at, resting(now) ? resting_until_ : now + tick);
     }
     return std::max(at, now + shortest_tick);

@@ -40,21 +40,33 @@ bool same(std::string_view name, std::string_view lower) {
 
 bool is_the_platforms(std::string_view name) {
     switch (name.size()) {
-        case 2: return same(name, "te");
-        case 4: return same(name, "date");
-        case 7: return same(name, "trailer") || same(name, "upgrade");
-        case 10: return same(name, "connection") || same(name, "keep-alive");
-        case 14: return same(name, "content-length");
-        case 16: return same(name, "proxy-connection");
-        case 17: return same(name, "transfer-encoding");
-        case 19: return same(name, "proxy-authorization");
-        case 18: return same(name, "proxy-authenticate");
-        default: break;
+        case 2:
+            return same(name, "te");
+        case 4:
+            return same(name, "date");
+        case 7:
+            return same(name, "trailer") || same(name, "upgrade");
+        case 10:
+            return same(name, "connection") || same(name, "keep-alive");
+        case 14:
+            return same(name, "content-length");
+        case 16:
+            return same(name, "proxy-connection");
+        case 17:
+            return same(name, "transfer-encoding");
+        case 19:
+            return same(name, "proxy-authorization");
+        case 18:
+            return same(name, "proxy-authenticate");
+        default:
+            break;
     }
     return false;
 }
 
-bool is_reserved(std::string_view name) { return name.size() >= 6 && same(name.substr(0, 6), "x-hks-"); }
+bool is_reserved(std::string_view name) {
+    return name.size() >= 6 && same(name.substr(0, 6), "x-hks-");
+}
 
 std::string_view trimmed(std::string_view value) {
     while (!value.empty() && (value.front() == ' ' || value.front() == '\t')) value.remove_prefix(1);
@@ -96,7 +108,8 @@ void append_milliseconds(std::string& out, int64_t us) {
     out.append(digits.data(), end);
     const auto rest = static_cast<int>(us % 1000);
     const std::array<char, 4> decimals{'.', static_cast<char>('0' + rest / 100),
-                                       static_cast<char>('0' + rest / 10 % 10), static_cast<char>('0' + rest % 10)};
+                                       static_cast<char>('0' + rest / 10 % 10),
+                                       static_cast<char>('0' + rest % 10)};
     out.append(decimals.data(), decimals.size());
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// The head of a function's answer, from the worker's "name: value\n" block to the lines that go out. A function is as
-// untrusted as a client: nothing in it can end the head early, frame the body or speak for the platform. Pure.
+// The head of a function's answer, from the worker's "name: value\n" block to the lines that go out. A
+// function is as untrusted as a client: nothing in it can end the head early, frame the body or speak for the
+// platform. Pure.
 
 #include <hks/core/call.hpp>
 
@@ -10,8 +11,8 @@
 
 namespace hks::gateway {
 
-/// Appends the block as "name: value\r\n" lines without those that are not the function's to set (framing, connection,
-/// date, x-hks-*). False: the block is broken; `why` says how, `out` is to be thrown away.
+/// Appends the block as "name: value\r\n" lines without those that are not the function's to set (framing,
+/// connection, date, x-hks-*). False: the block is broken; `why` says how, `out` is to be thrown away.
 bool append_function_headers(std::string& out, std::string_view block, std::string_view& why);
 
 /// X-Hks-Invocation-Id, `version_line`, X-Hks-Cold-Start and Server-Timing.

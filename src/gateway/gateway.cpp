@@ -46,7 +46,9 @@ class Gateway::Impl {
     }
 
     bool on_head(net::HttpExchange& exchange, size_t& body_limit, bool& answered);
-    void on_request(net::HttpExchange& exchange) { static_cast<GatewayCall&>(*exchange.state).begin(exchange); }
+    void on_request(net::HttpExchange& exchange) {
+        static_cast<GatewayCall&>(*exchange.state).begin(exchange);
+    }
 
   private:
     void rebuild() {
@@ -88,13 +90,15 @@ bool Gateway::Impl::on_head(net::HttpExchange& exchange, size_t& body_limit, boo
             return false;
         case Lookup::unknown_function:
             answered = true;
-            return refuse(exchange, Error(Errc::function_not_found,
-                                          "There is no function that can be called at this path. Check the name, and "
-                                          "that it has an enabled http trigger."));
+            return refuse(exchange,
+                          Error(Errc::function_not_found,
+                                "There is no function that can be called at this path. Check the name, and "
+                                "that it has an enabled http trigger."));
         case Lookup::unknown_version:
             answered = true;
-            return refuse(exchange, Error(Errc::version_not_found,
-                                          "What follows '@' is no version of this function. Use a number: name@3."));
+            return refuse(exchange,
+                          Error(Errc::version_not_found,
+                                "What follows '@' is no version of this function. Use a number: name@3."));
         case Lookup::found:
             break;
     }
@@ -130,16 +134,19 @@ std::optional<Error> Gateway::Impl::choose_pool(GatewayCall& call) {
     const FunctionRoutes& routes = *call.match.routes;
     if (call.match.version == 0) [[likely]] {
         if (call.numbered_pool) call.numbered_pool.reset();
-        if (routes.pool) [[likely]] return std::nullopt;
+        if (routes.pool) [[likely]]
+            return std::nullopt;
         if (!routes.function->active)
-            return Error(Errc::function_not_found, "Function '" + routes.function->name +
-                                                       "' has no version that is ready. Wait for its build to succeed.");
+            return Error(Errc::function_not_found,
+                         "Function '" + routes.function->name +
+                             "' has no version that is ready. Wait for its build to succeed.");
         routes.pool = door_.dispatcher.pool(routes.function->active);
         return std::nullopt;
     }
     const auto version = routes.function->versions.find(call.match.version);
     if (version == routes.function->versions.end())
-        return Error(Errc::version_not_found, "Function '" + routes.function->name + "' has no built version " +
+        return Error(Errc::version_not_found, "Function '" + routes.function->name +
+                                                  "' has no built version " +
                                                   std::to_string(call.match.version) + ".");
     call.numbered_pool = door_.dispatcher.pool(version->second);
     call.numbered_line = "X-Hks-Version: " + std::to_string(call.match.version) + "\r\n";
@@ -153,12 +160,16 @@ Gateway::Gateway(boost::asio::io_context& loop, GatewayOptions options, registry
 
 Gateway::~Gateway() = default;
 
-void Gateway::start() { impl_->start(); }
+void Gateway::start() {
+    impl_->start();
+}
 
 bool Gateway::on_head(net::HttpExchange& exchange, size_t& body_limit, bool& answered) {
     return impl_->on_head(exchange, body_limit, answered);
 }
 
-void Gateway::on_request(net::HttpExchange& exchange) { impl_->on_request(exchange); }
+void Gateway::on_request(net::HttpExchange& exchange) {
+    impl_->on_request(exchange);
+}
 
 }  // namespace hks::gateway

@@ -14,7 +14,9 @@ namespace {
 /// A stream gets no more credit while its client has this much still to take.
 constexpr size_t most_unread = 256 * 1024;
 
-bool has_no_body(int status) { return status == 204 || status == 304; }
+bool has_no_body(int status) {
+    return status == 204 || status == 304;
+}
 
 /// What a caller from outside may know of a failure.
 Error public_error(const CallFailure& failure, const std::string& function) {
@@ -55,7 +57,8 @@ void GatewayCall::begin(net::HttpExchange& exchange) {
 
 void GatewayCall::fill_request(const net::HttpRequest& from) {
     request.method = from.method;
-    request.path = match.told_from < from.path.size() ? from.path.substr(match.told_from) : std::string_view("/");
+    request.path =
+        match.told_from < from.path.size() ? from.path.substr(match.told_from) : std::string_view("/");
     request.original_path = from.raw_path;
     request.query = from.query;
     request.source_ip = from.remote_address;
@@ -68,7 +71,8 @@ void GatewayCall::fill_request(const net::HttpRequest& from) {
     parameters_.clear();
     for (size_t i = 0; i < match.parts.size(); ++i) {
         const PathPart part = match.parts[i];
-        parameters_.push_back({match.route->parameters[i], from.path.substr(match.parts_from + part.begin, part.size)});
+        parameters_.push_back(
+            {match.route->parameters[i], from.path.substr(match.parts_from + part.begin, part.size)});
     }
     request.path_parameters = parameters_;
 
@@ -81,7 +85,8 @@ void GatewayCall::fill_request(const net::HttpRequest& from) {
     if (!has_token) return;
     headers_.clear();
     for (const Header& header : from.headers) {
-        if (header.name != "authorization" || !door_.keys.is_platform_token(header.value)) headers_.push_back(header);
+        if (header.name != "authorization" || !door_.keys.is_platform_token(header.value))
+            headers_.push_back(header);
     }
     request.headers = headers_;
 }
@@ -133,15 +138,15 @@ void GatewayCall::nonsense(std::string_view why, bool end) {
     inside_ = false;
     if (!end) door_.dispatcher.cancel(*this);
     std::string text(why);
-    door_.logger.warn("a function's answer was refused",
-                      {{"workspace", match.routes->function->workspace},
-                       {"function", function_name()},
-                       {"invocation", id.text()},
-                       {"why", text}});
+    door_.logger.warn("a function's answer was refused", {{"workspace", match.routes->function->workspace},
+                                                          {"function", function_name()},
+                                                          {"invocation", id.text()},
+                                                          {"why", text}});
     head_.clear();
     append_platform_headers(head_, *this, version_line());
     answer_error(*exchange_,
-                 Error(Errc::worker_failed, "The answer of function '" + function_name() + "' was refused: " + text + "."),
+                 Error(Errc::worker_failed,
+                       "The answer of function '" + function_name() + "' was refused: " + text + "."),
                  head_);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// One call from a connection: the Call that the dispatcher sees, and the answer's way back. Kept with the connection
-// and used again for each of its requests, so that a request allocates nothing. Loop thread.
+// One call from a connection: the Call that the dispatcher sees, and the answer's way back. Kept with the
+// connection and used again for each of its requests, so that a request allocates nothing. Loop thread.
 
 #include "route_table.hpp"
 
@@ -52,8 +52,8 @@ class GatewayCall final : public net::HttpExchange::State, public Call {
 
     const Door& door_;
     net::HttpExchange* exchange_ = nullptr;
-    bool inside_ = false;      ///< with the dispatcher
-    size_t uncredited_ = 0;    ///< bytes of a stream that the client has not taken yet
+    bool inside_ = false;    ///< with the dispatcher
+    size_t uncredited_ = 0;  ///< bytes of a stream that the client has not taken yet
     std::string head_;
     std::vector<Header> headers_, parameters_;
 };

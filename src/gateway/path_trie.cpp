@@ -5,7 +5,9 @@ namespace hks::gateway {
 namespace {
 
 /// `at` is behind a '/': the segment up to the next one.
-std::string_view segment_at(std::string_view path, size_t at) { return path.substr(at, path.find('/', at) - at); }
+std::string_view segment_at(std::string_view path, size_t at) {
+    return path.substr(at, path.find('/', at) - at);
+}
 
 bool is_parameter(std::string_view segment) {
     return segment.size() > 2 && segment.front() == '{' && segment.back() == '}';
@@ -43,7 +45,8 @@ size_t PathTrie::find(std::string_view path, std::vector<PathPart>& parts) const
     return match(nodes_.front(), path, 1, parts);
 }
 
-size_t PathTrie::match(const Node& node, std::string_view path, size_t at, std::vector<PathPart>& parts) const {
+size_t PathTrie::match(const Node& node, std::string_view path, size_t at,
+                       std::vector<PathPart>& parts) const {
     if (at > path.size()) return node.value;
     const std::string_view segment = segment_at(path, at);
     const size_t next = at + segment.size() + 1;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Patterns of http triggers ("/users/{id}", "/files/*") by segment: an exact one beats a parameter beats a wildcard,
-// decided from the left, and a longer match that fails falls back. Built once, then read only.
+// Patterns of http triggers ("/users/{id}", "/files/*") by segment: an exact one beats a parameter beats a
+// wildcard, decided from the left, and a longer match that fails falls back. Built once, then read only.
 
 #include <cstddef>
 #include <map>
@@ -21,10 +21,11 @@ class PathTrie {
   public:
     static constexpr size_t nothing = static_cast<size_t>(-1);
 
-    /// Binds `pattern` to `value`; the value that was bound to the same pattern (parameter names do not count) stays
-    /// and is returned.
+    /// Binds `pattern` to `value`; the value that was bound to the same pattern (parameter names do not
+    /// count) stays and is returned.
     size_t insert(std::string_view pattern, size_t value);
-    /// The value of the best pattern, or `nothing`. `parts`: what the parameters and the wildcard stand for, in order.
+    /// The value of the best pattern, or `nothing`. `parts`: what the parameters and the wildcard stand for,
+    /// in order.
     size_t find(std::string_view path, std::vector<PathPart>& parts) const;
 
     bool empty() const { return nodes_.size() == 1; }
@@ -34,7 +35,7 @@ class PathTrie {
         std::map<std::string, size_t, std::less<>> children;
         size_t parameter = nothing;  ///< node
         size_t value = nothing;
-        size_t wildcard = nothing;   ///< value
+        size_t wildcard = nothing;  ///< value
     };
     size_t match(const Node& node, std::string_view path, size_t at, std::vector<PathPart>& parts) const;
 

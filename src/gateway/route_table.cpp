@@ -7,7 +7,7 @@
 namespace hks::gateway {
 namespace {
 
-constexpr std::array<std::string_view, 9> methods{"GET",     "HEAD",  "POST",    "PUT",  "PATCH",
+constexpr std::array<std::string_view, 9> methods{"GET",    "HEAD",    "POST",  "PUT",    "PATCH",
                                                   "DELETE", "OPTIONS", "TRACE", "CONNECT"};
 constexpr uint16_t get_bit = 1, head_bit = 2, other_bit = 0x8000;
 constexpr std::string_view functions_prefix = "/functions/";
@@ -66,7 +66,8 @@ FunctionRoutes::FunctionRoutes(std::shared_ptr<const registry::FunctionEntry> en
         route.allow = allow_of(route);
         route.parameters = parameter_names(pattern);
     }
-    if (function->active) version_line = "X-Hks-Version: " + std::to_string(function->active->number) + "\r\n";
+    if (function->active)
+        version_line = "X-Hks-Version: " + std::to_string(function->active->number) + "\r\n";
 }
 
 RouteTable::RouteTable(const registry::Catalog& catalog, TriggerAuth default_auth, const RouteTable* before) {
@@ -76,7 +77,8 @@ RouteTable::RouteTable(const registry::Catalog& catalog, TriggerAuth default_aut
             const auto old = before->workspaces_.find(entry->workspace);
             if (old != before->workspaces_.end()) {
                 const auto same = old->second.by_name.find(entry->name);
-                if (same != old->second.by_name.end() && same->second->function == entry) routes = same->second;
+                if (same != old->second.by_name.end() && same->second->function == entry)
+                    routes = same->second;
             }
         }
         if (!routes) routes = std::make_shared<FunctionRoutes>(entry, default_auth);
@@ -95,7 +97,8 @@ RouteTable::RouteTable(const registry::Catalog& catalog, TriggerAuth default_aut
 Lookup RouteTable::find(std::string_view path, Match& match) const {
     static const Workspace nobody;
     const Workspace& by_default = default_ ? *default_ : nobody;
-    if (path.starts_with(functions_prefix)) return find_name(by_default, path, functions_prefix.size(), match);
+    if (path.starts_with(functions_prefix))
+        return find_name(by_default, path, functions_prefix.size(), match);
     if (!path.starts_with(workspaces_prefix)) return find_path(by_default, path, 0, match);
 
     const size_t name_at = workspaces_prefix.size();
@@ -109,7 +112,8 @@ Lookup RouteTable::find(std::string_view path, Match& match) const {
     return &workspace == default_ ? Lookup::nothing : find_path(workspace, path, slash, match);
 }
 
-Lookup RouteTable::find_name(const Workspace& workspace, std::string_view path, size_t at, Match& match) const {
+Lookup RouteTable::find_name(const Workspace& workspace, std::string_view path, size_t at,
+                             Match& match) const {
     const size_t end = std::min(path.find('/', at), path.size());
     std::string_view name = path.substr(at, end - at);
     match.version = 0;
@@ -118,10 +122,12 @@ Lookup RouteTable::find_name(const Workspace& workspace, std::string_view path, 
         const std::string_view number = name.substr(mark + 1);
         name = name.substr(0, mark);
         const auto parsed = std::from_chars(number.data(), number.data() + number.size(), match.version);
-        malformed = parsed.ec != std::errc() || parsed.ptr != number.data() + number.size() || match.version <= 0;
+        malformed =
+            parsed.ec != std::errc() || parsed.ptr != number.data() + number.size() || match.version <= 0;
     }
     const auto found = workspace.by_name.find(name);
-    if (found == workspace.by_name.end() || found->second->by_name.targets.empty()) return Lookup::unknown_function;
+    if (found == workspace.by_name.end() || found->second->by_name.targets.empty())
+        return Lookup::unknown_function;
     if (malformed) return Lookup::unknown_version;
     if (match.routes != found->second) match.routes = found->second;
     match.route = &match.routes->by_name;
@@ -130,7 +136,8 @@ Lookup RouteTable::find_name(const Workspace& workspace, std::string_view path, 
     return Lookup::found;
 }
 
-Lookup RouteTable::find_path(const Workspace& workspace, std::string_view path, size_t at, Match& match) const {
+Lookup RouteTable::find_path(const Workspace& workspace, std::string_view path, size_t at,
+                             Match& match) const {
     if (workspace.trie.empty()) return Lookup::nothing;
     const size_t found = workspace.trie.find(path.substr(at), match.parts);
     if (found == PathTrie::nothing) return Lookup::nothing;

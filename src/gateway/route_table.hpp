@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Which function a path means. Immutable, made of one Catalog; what belongs to a function whose entry did not change is
-// shared with the table before. A call by name is one hash probe. Loop thread.
+// Which function a path means. Immutable, made of one Catalog; what belongs to a function whose entry did not
+// change is shared with the table before. A call by name is one hash probe. Loop thread.
 
 #include "path_trie.hpp"
 
@@ -63,10 +63,10 @@ enum class Lookup {
 struct Match {
     std::shared_ptr<const FunctionRoutes> routes;
     const Route* route = nullptr;
-    int version = 0;               ///< of name@3; 0 = the active one
-    size_t told_from = 0;          ///< where in the path begins what the function is told; its size: "/"
-    size_t parts_from = 0;         ///< what `parts` count from
-    std::vector<PathPart> parts;   ///< of the parameters
+    int version = 0;              ///< of name@3; 0 = the active one
+    size_t told_from = 0;         ///< where in the path begins what the function is told; its size: "/"
+    size_t parts_from = 0;        ///< what `parts` count from
+    std::vector<PathPart> parts;  ///< of the parameters
 };
 
 class RouteTable {

@@ -34,10 +34,13 @@ struct Question {
 bool looks_like_python(std::string_view name) {
     if (name == "python3") return true;
     if (!name.starts_with("python3.")) return false;
-    return name.size() > 8 && std::all_of(name.begin() + 8, name.end(), [](char c) { return c >= '0' && c <= '9'; });
+    return name.size() > 8 &&
+           std::all_of(name.begin() + 8, name.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
-bool looks_like_node(std::string_view name) { return name == "node" || name == "nodejs"; }
+bool looks_like_node(std::string_view name) {
+    return name == "node" || name == "nodejs";
+}
 
 std::vector<std::string> search_folders() {
     std::vector<std::string> folders;
@@ -62,8 +65,10 @@ void ask(Question& question, int uid) {
         arguments.insert(arguments.end(), {"-I", "-S", "-c", python, nullptr});
     else
         arguments.insert(arguments.end(), {"-e", node, nullptr});
-    const std::string home = "HOME=/", search = std::string("PATH=") + (std::getenv("PATH") ? std::getenv("PATH") : "");
-    const std::array<char*, 3> environment{const_cast<char*>(home.c_str()), const_cast<char*>(search.c_str()), nullptr};
+    const std::string home = "HOME=/",
+                      search = std::string("PATH=") + (std::getenv("PATH") ? std::getenv("PATH") : "");
+    const std::array<char*, 3> environment{const_cast<char*>(home.c_str()), const_cast<char*>(search.c_str()),
+                                           nullptr};
     question.pid = ::fork();
     if (question.pid == 0) {
         const int null = ::open("/dev/null", O_RDWR);
@@ -73,7 +78,8 @@ void ask(Question& question, int uid) {
         ::setsid();
         if (uid >= 0 && ::geteuid() == 0) {
             const auto id = static_cast<uid_t>(uid);
-            if (::setgroups(0, nullptr) != 0 || ::setresgid(id, id, id) != 0 || ::setresuid(id, id, id) != 0) ::_exit(126);
+            if (::setgroups(0, nullptr) != 0 || ::setresgid(id, id, id) != 0 || ::setresuid(id, id, id) != 0)
+                ::_exit(126);
         }
         if (::chdir("/") != 0) ::_exit(126);
         ::execve(arguments[0], const_cast<char* const*>(arguments.data()), environment.data());
@@ -86,7 +92,8 @@ void ask(Question& question, int uid) {
 void listen(Question& question, std::chrono::steady_clock::time_point until) {
     std::array<char, 1024> buffer;
     while (question.answer_fd >= 0) {
-        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
+        const auto left =
+            std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
         pollfd wait{question.answer_fd, POLLIN, 0};
         const int ready = ::poll(&wait, 1, static_cast<int>(std::max<int64_t>(left.count(), 0)));
         if (ready < 0 && errno == EINTR) continue;
@@ -122,7 +129,9 @@ RuntimeTable RuntimeTable::discover(int uid) {
         std::vector<Question> here;
         while (const dirent* entry = entries ? ::readdir(entries) : nullptr) {
             const std::string_view name = entry->d_name;
-            const char* language = looks_like_python(name) ? "python" : looks_like_node(name) ? "node" : nullptr;
+            const char* language = looks_like_python(name) ? "python"
+                                   : looks_like_node(name) ? "node"
+                                                           : nullptr;
             if (language == nullptr) continue;
             Question question;
             question.language = language;

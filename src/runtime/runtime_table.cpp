@@ -31,7 +31,9 @@ int rank(const Interpreter& interpreter) {
     return interpreter.language == "node" ? n.major : n.minor;
 }
 
-std::string spelled(const RuntimeSpec& spec) { return spec.name + spec.version; }
+std::string spelled(const RuntimeSpec& spec) {
+    return spec.name + spec.version;
+}
 
 std::string list_of(const std::vector<Interpreter>& found) {
     std::string out;
@@ -80,11 +82,14 @@ Result<RuntimeTable::Choice> RuntimeTable::choose(const RuntimeSpec& spec) const
     for (const auto& interpreter : found_) {
         if (interpreter.language != spec.name) continue;
         // Python 2 code does not run on Python 3, nor the other way round.
-        if (spec.name == "python" && wanted.major >= 0 && numbers_of(interpreter.version).major != wanted.major) continue;
+        if (spec.name == "python" && wanted.major >= 0 &&
+            numbers_of(interpreter.version).major != wanted.major)
+            continue;
         candidates.push_back(&interpreter);
     }
     if (candidates.empty()) {
-        Error error(Errc::invalid_runtime, "this host has no interpreter for " + spelled(spec) + ": it has " + list_of(found_));
+        Error error(Errc::invalid_runtime,
+                    "this host has no interpreter for " + spelled(spec) + ": it has " + list_of(found_));
         error.fields.push_back({"spec.runtime", "choose one of: " + list_of(found_), 0});
         return error;
     }
@@ -135,8 +140,9 @@ Result<std::string> RuntimeTable::detect(const std::filesystem::path& folder) co
     if (auto found = only_one(has_default_file)) return *found;
     if (auto found = only_one(has_manifest)) return *found;
     if (auto found = only_one(has_any_file)) return *found;
-    Error unknown(Errc::validation_error,
-                  "cannot tell which language this folder is written in: name it (--runtime python or --runtime node)");
+    Error unknown(
+        Errc::validation_error,
+        "cannot tell which language this folder is written in: name it (--runtime python or --runtime node)");
     unknown.fields.push_back({"spec.runtime", "is missing and cannot be told from the files", 0});
     return unknown;
 }

@@ -538,3 +538,138 @@ case("log: in every call its own", "print(event['body']); return event['body']",
 case("log: inside an async handler", {"main.py": "import asyncio\nasync def handle(event):\n    print('a')\n    await asyncio.sleep(0)\n    print('b')\n"},
      {"main.js": "exports.handle = async () => { console.log('a'); await 1; console.log('b'); };"}, status=204,
      logs=[("info", "a"), ("info", "b")])
+
+# --- WSGI and ASGI ----------------------------------------------------------------------------------------------
+
+WSGI = """
+def app(environ, start_response):
+    path = environ['PATH_INFO']
+    if path == '/boom':
+        raise KeyError('boom')
+    if path == '/stream':
+        start_response('200 OK', [('Content-Type', 'text/plain')])
+        return (b'%d' % i for i in range(10))
+    if path == '/write':
+        write = start_response('200 OK', [('Content-Type', 'text/plain')])
+        write(b'written ')
+        return [b'returned']
+    if path == '/bad':
+        start_response('200 OK', [('X-A', 'a\\r\\nb: c')])
+        return [b'']
+    if path == '/silent':
+        return [b'x']
+    body = environ['wsgi.input'].read()
+    text = repr([environ['REQUEST_METHOD'], path, environ['QUERY_STRING'], environ['CONTENT_LENGTH'],
+                 environ.get('CONTENT_TYPE'), environ.get('HTTP_X_A'), len(body)])
+    start_response('201 Created', [('Content-Type', 'text/plain'), ('X-B', '1'), ('X-B', '2')])
+    return [text.encode()]
+"""
+
+
+def wsgi(name, path, **rest):
+    request = {"path": path, **rest.pop("request", {})}
+    case("wsgi: " + name, {"main.py": WSGI}, handler="main.app", request=request, **rest)
+
+
+wsgi("the request and the answer", "/p", status=201, headers={"x-b": "1, 2", "content-type": "text/plain"},
+     body="['POST', '/p', 'a=%20', '3', 'text/x', 'v', 3]",
+     request={"method": "POST", "query": "a=%20", "body": b"\xff\x00\x01", "headers": [("Content-Type", "text/x"), ("X-A", "v")]})
+wsgi("a stream", "/stream", body="0123456789")
+wsgi("write()", "/write", body="written returned")
+wsgi("an exception", "/boom", error=("KeyError", "boom"))
+wsgi("a line break in a header", "/bad", error=("ValueError", "X-A"))
+wsgi("no start_response", "/silent", error=(None, ""))
+case("wsgi: found without being named", {"app.py": WSGI}, handler="", status=201, matches="GET")
+
+ASGI = """
+state = []
+
+async def app(scope, receive, send):
+    if scope['type'] == 'lifespan':
+        await receive()
+        state.append('started')
+        await send({'type': 'lifespan.startup.complete'})
+        await receive()
+        print('shut down')
+        await send({'type': 'lifespan.shutdown.complete'})
+        return
+    path = scope['path']
+    if path == '/boom':
+        raise KeyError('boom')
+    if path == '/silent':
+        return
+    headers = [(b'content-type', b'text/plain'), (b'x-b', b'1'), (b'x-b', b'2')]
+    if path == '/bad':
+        headers.append((b'x-a', b'a\\r\\nb: c'))
+    await send({'type': 'http.response.start', 'status': 201, 'headers': headers})
+    if path == '/stream':
+        for i in range(10):
+            await send({'type': 'http.response.body', 'body': b'%d' % i, 'more_body': True})
+        await send({'type': 'http.response.body', 'body': b''})
+        return
+    message = await receive()
+    text = repr([scope['method'], path, scope['raw_path'], scope['query_string'], message['more_body'],
+                 [value for name, value in scope['headers'] if name == b'x-a'], len(message['body']), state])
+    await send({'type': 'http.response.body', 'body': text.encode()})
+"""
+
+
+def asgi(name, path, **rest):
+    request = {"path": path, **rest.pop("request", {})}
+    case("asgi: " + name, {"main.py": ASGI}, handler="main.app", request=request, **rest)
+
+
+asgi("the request and the answer", "/p q", status=201, headers={"x-b": "1, 2", "content-type": "text/plain"},
+     body="['POST', '/p q', b'/p%20q', b'a=%20', False, [b'1', b'2'], 3, ['started']]", only="worker",
+     request={"method": "POST", "query": "a=%20", "body": b"\xff\x00\x01", "headers": [("X-A", "1"), ("X-A", "2")]})
+asgi("a stream", "/stream", status=201, body="0123456789")
+asgi("an exception", "/boom", error=("KeyError", "boom"))
+asgi("a line break in a header", "/bad", error=("ValueError", "x-a"))
+asgi("no answer", "/silent", error=("RuntimeError", "without a complete answer"))
+case("asgi: an application without lifespan", {"main.py": """
+async def app(scope, receive, send):
+    assert scope['type'] == 'http'
+    await send({'type': 'http.response.start', 'status': 200})
+    await send({'type': 'http.response.body', 'body': b'ok'})
+"""}, handler="main.app", body="ok")
+case("asgi: a startup that fails", {"main.py": """
+async def app(scope, receive, send):
+    await receive()
+    await send({'type': 'lifespan.startup.failed', 'message': 'no database'})
+"""}, handler="main.app", load_error=("RuntimeError", "no database"))
+
+# --- what people start with ---------------------------------------------------------------------------------------
+
+case("sample: greeting", {"function.py": """
+def handle(request):
+    name = request.get('name', 'World')
+    return {
+        'statusCode': 200,
+        'body': f'Hello, {name}!'
+    }
+"""}, handler="function.handle", request={"method": "POST", "body": '{"name": "Alice"}'}, body="Hello, Alice!")
+case("sample: an image in and out", {"process_image.py": """
+import base64
+
+def handle(event):
+    image = base64.b64decode(event['data'])
+    return {
+        'statusCode': 200,
+        'body': base64.b64encode(image[::-1]),
+        'headers': {'Content-Type': 'image/jpeg'}
+    }
+"""}, handler="process_image.handle", request={"method": "POST", "body": PNG}, body=PNG[::-1], headers={"content-type": "image/jpeg"})
+case("sample: an order", node={"handle_order.js": """
+module.exports.handle = async (event) => {
+  const order = JSON.parse(event.data);
+  await validateOrder(order);
+  return {
+    statusCode: 200,
+    body: JSON.stringify({
+      orderId: order.id,
+      status: "processed",
+    }),
+  };
+};
+async function validateOrder(order) { if (!order.id) throw new Error("no id"); }
+"""}, handler="handle_order.handle", request={"method": "POST", "body": '{"id": 7}'}, json={"orderId": 7, "status": "processed"})

@@ -60,7 +60,7 @@ def test_idle_instances_stop_after_the_scale_down_delay(server, name):
 
 def test_min_scale_keeps_instances(server, name):
     server.deploy_source(name, "def handle(event):\n    return 'x'\n", scaling={"minScale": 2, "scaleDownDelay": "0s"})
-    wait_until(lambda: server.instances(name) == 2, 10)
+    wait_until(lambda: server.instances(name, "idle") == 2, 10)
     assert server.call(name).headers["x-hks-cold-start"] == "false"
     time.sleep(1.2)
     assert server.instances(name) == 2
@@ -96,6 +96,7 @@ def test_max_scale_bounds_the_instances(server, name):
 def test_a_full_queue_is_a_429_with_retry_after(server, name):
     server.deploy_source(name, "import time\ndef handle(event):\n    time.sleep(1)\n    return 'x'\n",
                          scaling={"maxScale": 1, "queueSize": 2})
+    assert server.call(name).status_code == 200
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: requests.get(f"{server.url}/functions/{name}"), range(8)))
     refused = [a for a in answers if a.status_code == 429]

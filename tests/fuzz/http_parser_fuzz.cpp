@@ -82,7 +82,8 @@ std::vector<std::string> corpus() {
 }
 
 std::string mutate(std::string text, const std::vector<std::string>& seeds, std::mt19937& random) {
-    static constexpr std::string_view spice("\r\n\r\n :;,%/.\t\0\x7f\xff#\\0123456789abcdefCTH", 44);
+    static constexpr char bytes[] = "\r\n\r\n :;,%/.\t\0\x7f\xff#\\0123456789abcdefCTH";
+    static constexpr std::string_view spice(bytes, sizeof bytes - 1);
     const int changes = 1 + static_cast<int>(random() % 4);
     for (int i = 0; i < changes; ++i) {
         const size_t at = random() % (text.size() + 1);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// A RuntimeBackend by hand: instances become ready, answer, die when the test says so. Calls that an instance runs one
-// at a time begin in the order in which they were sent, as with a real worker.
+// A RuntimeBackend by hand: instances become ready, answer, die when the test says so. Calls that an instance
+// runs one at a time begin in the order in which they were sent, as with a real worker.
 
 #include <hks/runtime/instance.hpp>
 
@@ -36,7 +36,9 @@ class FakeInstance final : public runtime::Instance {
     int pid() const override { return 1000 + static_cast<int>(serial_); }
 
     // The test's side.
-    void become_ready(bool concurrent = false) { listener_.on_ready(*this, {"main.handle", "sync", concurrent}); }
+    void become_ready(bool concurrent = false) {
+        listener_.on_ready(*this, {"main.handle", "sync", concurrent});
+    }
     void fail_start(const std::string& reason, const std::string& type = "") {
         runtime::ExitInfo why;
         why.reason = reason;
@@ -61,7 +63,8 @@ class FakeInstance final : public runtime::Instance {
     }
     void throw_error(const std::string& type, const std::string& message, size_t place = 0) {
         Call* call = take(place);
-        CallFailure failure{Error(Errc::invocation_failed, "The handler threw."), type, message, "stack of " + message};
+        CallFailure failure{Error(Errc::invocation_failed, "The handler threw."), type, message,
+                            "stack of " + message};
         if (call) call->on_failed(failure);
         listener_.on_slot_free(*this);
     }
@@ -111,15 +114,17 @@ class FakeBackend final : public runtime::RuntimeBackend {
         live.push_back(instance.get());
         return std::unique_ptr<runtime::Instance>(std::move(instance));
     }
-    void prepare(const Version& version) override { prepared.push_back(version.workspace + "/" + version.function); }
+    void prepare(const Version& version) override {
+        prepared.push_back(version.workspace + "/" + version.function);
+    }
     std::string capabilities_json() const override { return "{}"; }
     void stop(std::function<void()> done) override { done(); }
 
     FakeInstance& at(size_t i) { return *live.at(i); }
 
-    std::vector<FakeInstance*> live;       ///< neither gone nor destroyed, in the order of their start
+    std::vector<FakeInstance*> live;  ///< neither gone nor destroyed, in the order of their start
     std::vector<std::string> prepared;
-    std::unique_ptr<Error> refuse;         ///< what start() says instead of starting
+    std::unique_ptr<Error> refuse;  ///< what start() says instead of starting
     size_t starts = 0, destroyed = 0;
     void (*on_send)(FakeInstance&, Call&) = nullptr;  ///< instead of keeping the call
 };
@@ -135,7 +140,9 @@ inline void FakeInstance::send(Call& call) {
     if (backend_.on_send) backend_.on_send(*this, call);
 }
 
-inline void FakeInstance::forget() { std::erase(backend_.live, this); }
+inline void FakeInstance::forget() {
+    std::erase(backend_.live, this);
+}
 
 /// A Call that remembers what happened to it.
 class FakeCall final : public Call {

@@ -202,11 +202,12 @@ class Server:
     def call(self, name, path="", method="GET", timeout=60, **arguments):
         return self.session.request(method, f"{self.url}/functions/{name}{path}", timeout=timeout, **arguments)
 
-    def instances(self, name):
-        """Ready and starting instances, as the metrics tell."""
+    def instances(self, name, state=None):
+        """Instances as the metrics tell: all of them, or those in one state."""
         total = 0
         for line in self.api("GET", "/metrics").text.splitlines():
-            if line.startswith("hks_instances{") and f'function="{name}"' in line:
+            if line.startswith("hks_instances{") and f'function="{name}"' in line and \
+                    (state is None or f'state="{state}"' in line):
                 total += int(float(line.rsplit(" ", 1)[1]))
         return total
 

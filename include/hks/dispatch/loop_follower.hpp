@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Follows a Watch from a loop: `changed` runs on the loop thread, once for any number of set() calls that came before
-// it ran. set() may be called on any thread. Owned by whoever follows; destroy it on the loop thread (or after the
-// loop has ended): nothing is called afterwards.
+// Follows a Watch from a loop: `changed` runs on the loop thread, once for any number of set() calls that
+// came before it ran. set() may be called on any thread. Owned by whoever follows; destroy it on the loop
+// thread (or after the loop has ended): nothing is called afterwards.
 
 #include <hks/core/async/watch.hpp>
 

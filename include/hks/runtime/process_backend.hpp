@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Instances as local processes: Python forked from a zygote, Node from prepared workers, each in a sandbox of its own.
-// Owned by Application; lives on the loop thread; open() before the loop runs, stop() and then the destructor after the
-// last Instance. The spawner must have been forked before any thread existed and must outlive the backend.
+// Instances as local processes: Python forked from a zygote, Node from prepared workers, each in a sandbox of
+// its own. Owned by Application; lives on the loop thread; open() before the loop runs, stop() and then the
+// destructor after the last Instance. The spawner must have been forked before any thread existed and must
+// outlive the backend.
 
 #include <hks/core/clock.hpp>
 #include <hks/core/log_record.hpp>
@@ -18,17 +19,17 @@
 namespace hks::telemetry {
 class Logger;
 class MetricsRegistry;
-}
+}  // namespace hks::telemetry
 
 namespace hks::runtime {
 
 struct ProcessBackendOptions {
-    std::string data_dir;            ///< names this server's cgroups; working folders go to {data_dir}/instances
-    std::string bundles;             ///< folder of the bundles, each at {bundles}/{digest}
-    uint32_t uid_base = 50'000;      ///< as root: instances run as uid_base … uid_base + max_instances - 1
+    std::string data_dir;        ///< names this server's cgroups; working folders go to {data_dir}/instances
+    std::string bundles;         ///< folder of the bundles, each at {bundles}/{digest}
+    uint32_t uid_base = 50'000;  ///< as root: instances run as uid_base … uid_base + max_instances - 1
     uint32_t max_instances = 2'000;
-    size_t node_pool = 1;            ///< booted Node workers kept for each memory size in use
-    uint32_t max_processes = 256;    ///< and threads, of one instance
+    size_t node_pool = 1;          ///< booted Node workers kept for each memory size in use
+    uint32_t max_processes = 256;  ///< and threads, of one instance
     bool use_cgroups = true;
 };
 
@@ -38,13 +39,13 @@ int function_uid(const ProcessBackendOptions& options);
 class ProcessBackend final : public RuntimeBackend {
   public:
     ProcessBackend(boost::asio::io_context& loop, ProcessBackendOptions options, Spawner& spawner,
-                   const RuntimeTable& runtimes, FunctionLogSink& logs, const Clock& clock, telemetry::Logger& logger,
-                   telemetry::MetricsRegistry& metrics);
+                   const RuntimeTable& runtimes, FunctionLogSink& logs, const Clock& clock,
+                   telemetry::Logger& logger, telemetry::MetricsRegistry& metrics);
     /// Kills what is left.
     ~ProcessBackend() override;
 
-    /// Sweeps what an earlier server of this data directory left, finds out which layers of the sandbox this host
-    /// allows. Blocking, some milliseconds; before anything else.
+    /// Sweeps what an earlier server of this data directory left, finds out which layers of the sandbox this
+    /// host allows. Blocking, some milliseconds; before anything else.
     Result<void> open();
 
     Result<std::unique_ptr<Instance>> start(const LaunchSpec& spec, InstanceListener& listener) override;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// The server's end of the spawner: a small single-threaded child that is the parent of all workers, and ends them when
-// the server is gone, even by kill -9. fork() is called once, before any thread exists and before secrets are read.
-// Uncopyable; the last owner closes the socket and waits for the child. Loop thread.
+// The server's end of the spawner: a small single-threaded child that is the parent of all workers, and ends
+// them when the server is gone, even by kill -9. fork() is called once, before any thread exists and before
+// secrets are read. Uncopyable; the last owner closes the socket and waits for the child. Loop thread.
 
 #include <hks/core/error.hpp>
 

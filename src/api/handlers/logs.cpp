@@ -92,6 +92,8 @@ class LogFollower final : public EventStream {
         live_ = context_.services.logs.follow(query_.workspace, query_.function,
                                               [this](const observe::StoredLog& log) { on_line(log); });
         if (tail_ == size_t{0}) {
+            // Whatever is read from the store later on is what a slow client missed: all of it.
+            tail_.reset();
             state_ = State::live;
         } else {
             catch_up();

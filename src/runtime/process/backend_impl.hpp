@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// The inside of ProcessBackend: who is running, who waits to be cleaned up, and the sockets to spawner and zygotes.
-// process_backend.cpp the public face, backend_launch.cpp births, backend_reports.cpp ends.
+// The inside of ProcessBackend: who is running, who waits to be cleaned up, and the sockets to spawner and
+// zygotes. process_backend.cpp the public face, backend_launch.cpp births, backend_reports.cpp ends.
 
 #include "process/cgroup.hpp"
 #include "process/host_layers.hpp"
@@ -24,8 +24,9 @@ namespace hks::runtime {
 
 class ProcessBackend::Impl final : public WorkerHost, public ZygoteHost {
   public:
-    Impl(boost::asio::io_context& loop, ProcessBackendOptions options, Spawner& spawner, const RuntimeTable& runtimes,
-         FunctionLogSink& logs, const Clock& clock, telemetry::Logger& logger, telemetry::MetricsRegistry& metrics);
+    Impl(boost::asio::io_context& loop, ProcessBackendOptions options, Spawner& spawner,
+         const RuntimeTable& runtimes, FunctionLogSink& logs, const Clock& clock, telemetry::Logger& logger,
+         telemetry::MetricsRegistry& metrics);
     ~Impl() override;
 
     Result<void> open();
@@ -61,7 +62,8 @@ class ProcessBackend::Impl final : public WorkerHost, public ZygoteHost {
 
     // backend_launch.cpp
     Result<Birth> bear(const std::string& interpreter, const Limits& limits, const std::string& code_source);
-    void fill_spec(Birth& birth, const Limits& limits, const std::string& code_source, const WorkerParts& parts);
+    void fill_spec(Birth& birth, const Limits& limits, const std::string& code_source,
+                   const WorkerParts& parts);
     Result<std::shared_ptr<Worker>> fork_python(const Interpreter& interpreter, const LaunchSpec& spec,
                                                 const std::string& code);
     Result<std::shared_ptr<Worker>> exec_node(const std::string& interpreter, const Limits& limits,
@@ -114,12 +116,13 @@ class ProcessBackend::Impl final : public WorkerHost, public ZygoteHost {
     std::map<uint64_t, std::shared_ptr<Worker>> workers_;
     std::map<std::string, std::shared_ptr<Zygote>> zygotes_;  ///< interpreter + "\n" + workspace
     std::map<uint64_t, std::string> forking_;                 ///< serial → zygote it was asked of
-    std::map<uint64_t, std::string> bindings_;                ///< serial → bundle to be bound before its LOAD
+    std::map<uint64_t, std::string> bindings_;  ///< serial → bundle to be bound before its LOAD
     NodePool pool_;
     std::deque<int> free_uid_slots_;
     std::vector<Remains> remains_;
     uint64_t last_serial_ = 0;
-    std::shared_ptr<bool> alive_token_ = std::make_shared<bool>(true);  ///< posted work asks whether we still are
+    std::shared_ptr<bool> alive_token_ =
+        std::make_shared<bool>(true);  ///< posted work asks whether we still are
     bool stopping_ = false;
     std::function<void()> stopped_;
 };

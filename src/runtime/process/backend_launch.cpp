@@ -22,10 +22,13 @@ namespace {
 constexpr int functions_go_first = 500;  // oom_score_adj
 constexpr const char* node_boot_line =
     "const f=require('fs'),s=f.readFileSync(5,'utf8');f.closeSync(5);"
-    "const m=new(require('module'))('hks_worker');m.filename='hks_worker.js';m.paths=[];m._compile(s,'hks_worker.js')";
+    "const "
+    "m=new(require('module'))('hks_worker');m.filename='hks_worker.js';m.paths=[];m._compile(s,'hks_worker."
+    "js')";
 
 Error system_error(const char* what) {
-    return Error(Errc::provider_error, std::string("cannot make ") + what + " for an instance (" + std::strerror(errno) +
+    return Error(Errc::provider_error, std::string("cannot make ") + what + " for an instance (" +
+                                           std::strerror(errno) +
                                            "): raise the limits of the server or lower max_instances");
 }
 
@@ -44,9 +47,11 @@ void copy_text(char* out, size_t room, const std::string& text) {
 /// V8 sizes its heap at boot; the cgroup has the last word on all of it.
 std::vector<std::string> node_flags(uint64_t memory) {
     const uint64_t megabytes = memory >> 20;
-    const uint64_t heap = megabytes > 96 ? megabytes - std::max<uint64_t>(32, megabytes / 10) : std::max<uint64_t>(megabytes * 2 / 3, 16);
+    const uint64_t heap = megabytes > 96 ? megabytes - std::max<uint64_t>(32, megabytes / 10)
+                                         : std::max<uint64_t>(megabytes * 2 / 3, 16);
     const uint64_t nursery = std::clamp<uint64_t>(megabytes / 32, 1, 16);
-    return {"--max-old-space-size=" + std::to_string(heap), "--max-semi-space-size=" + std::to_string(nursery)};
+    return {"--max-old-space-size=" + std::to_string(heap),
+            "--max-semi-space-size=" + std::to_string(nursery)};
 }
 
 }  // namespace
@@ -105,13 +110,15 @@ void ProcessBackend::Impl::fill_spec(Birth& birth, const Limits& limits, const s
     }
 }
 
-Result<ProcessBackend::Impl::Birth> ProcessBackend::Impl::bear(const std::string& interpreter, const Limits& limits,
+Result<ProcessBackend::Impl::Birth> ProcessBackend::Impl::bear(const std::string& interpreter,
+                                                               const Limits& limits,
                                                                const std::string& code_source) {
     if (code_source.size() >= sizeof(hks_sandbox_spec::code_source))
         return Error(Errc::provider_error, "the path of the bundle is too long: use a shorter data_dir");
     const bool own_uid = layers_.has(HKS_LAYER_OWN_UID);
     if (workers_.size() >= options_.max_instances || (own_uid && free_uid_slots_.empty()))
-        return Error(Errc::overloaded, "this host already runs as many instances as it may: raise max_instances");
+        return Error(Errc::overloaded,
+                     "this host already runs as many instances as it may: raise max_instances");
     Birth birth;
     WorkerParts parts;
     int ends[2], out[2], errors[2];
@@ -147,7 +154,8 @@ Result<ProcessBackend::Impl::Birth> ProcessBackend::Impl::bear(const std::string
         parts.uid_slot = free_uid_slots_.front();
         free_uid_slots_.pop_front();
     }
-    if (!layers_.has(HKS_LAYER_PRIVATE_TMP)) parts.work_dir = instances_folder_ + "/" + std::to_string(parts.serial);
+    if (!layers_.has(HKS_LAYER_PRIVATE_TMP))
+        parts.work_dir = instances_folder_ + "/" + std::to_string(parts.serial);
     fill_spec(birth, limits, code_source, parts);
     birth.worker = std::make_shared<Worker>(WorkerContext{loop_, clock_, *this}, std::move(parts));
     birth.worker->open();
@@ -166,7 +174,8 @@ Result<ProcessBackend::Impl::Birth> ProcessBackend::Impl::bear(const std::string
     return birth;
 }
 
-Result<Zygote*> ProcessBackend::Impl::zygote_for(const std::string& interpreter, const std::string& workspace) {
+Result<Zygote*> ProcessBackend::Impl::zygote_for(const std::string& interpreter,
+                                                 const std::string& workspace) {
     const std::string key = interpreter + "\n" + workspace;
     const auto found = zygotes_.find(key);
     if (found != zygotes_.end()) return found->second.get();
@@ -176,7 +185,8 @@ Result<Zygote*> ProcessBackend::Impl::zygote_for(const std::string& interpreter,
     return (zygotes_[key] = std::move(zygote)).get();
 }
 
-Result<std::shared_ptr<Worker>> ProcessBackend::Impl::fork_python(const Interpreter& interpreter, const LaunchSpec& spec,
+Result<std::shared_ptr<Worker>> ProcessBackend::Impl::fork_python(const Interpreter& interpreter,
+                                                                  const LaunchSpec& spec,
                                                                   const std::string& code) {
     auto zygote = zygote_for(interpreter.path, spec.version->workspace);
     if (!zygote) return zygote.error();
@@ -188,7 +198,8 @@ Result<std::shared_ptr<Worker>> ProcessBackend::Impl::fork_python(const Interpre
     return birth->worker;
 }
 
-Result<std::shared_ptr<Worker>> ProcessBackend::Impl::exec_node(const std::string& interpreter, const Limits& limits,
+Result<std::shared_ptr<Worker>> ProcessBackend::Impl::exec_node(const std::string& interpreter,
+                                                                const Limits& limits,
                                                                 const std::string& code) {
     auto birth = bear(interpreter, limits, code);
     if (!birth) return birth.error();
@@ -202,9 +213,9 @@ Result<std::shared_ptr<Worker>> ProcessBackend::Impl::exec_node(const std::strin
     arguments.insert(arguments.end(), {"-e", node_boot_line});
     const WorkerParts& parts = birth->worker->parts();
     const std::string temporary = parts.work_dir.empty() ? "/tmp" : parts.work_dir;
-    const std::string message = execute_request(
-        birth->worker->serial(), &birth->spec, arguments,
-        {"PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8", "TZ=UTC", "HOME=" + temporary, "TMPDIR=" + temporary});
+    const std::string message = execute_request(birth->worker->serial(), &birth->spec, arguments,
+                                                {"PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8",
+                                                 "TZ=UTC", "HOME=" + temporary, "TMPDIR=" + temporary});
     auto sent = spawner_.send(message, birth->descriptors);
     close_all(birth->descriptors);
     if (!sent) {
@@ -241,7 +252,8 @@ void ProcessBackend::Impl::bind_code(Worker& worker) {
     const auto found = bindings_.find(serial);
     if (found == bindings_.end() || worker.version() == nullptr) return;
     const uint64_t tmp_bytes = worker.version()->spec.resources.ephemeral_storage;
-    if (auto sent = spawner_.send(bind_request(serial, found->second, layers_.code_path, tmp_bytes)); sent) return;
+    if (auto sent = spawner_.send(bind_request(serial, found->second, layers_.code_path, tmp_bytes)); sent)
+        return;
     boost::asio::post(loop_, [this, serial, token = std::weak_ptr<bool>(alive_token_)] {
         if (!token.expired()) code_bound(serial, EPIPE);
     });

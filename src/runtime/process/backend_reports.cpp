@@ -24,10 +24,11 @@ constexpr milliseconds sample_every{100};
 }  // namespace
 
 void ProcessBackend::Impl::listen_to_spawner() {
-    spawner_socket_.async_wait(boost::asio::posix::stream_descriptor::wait_read,
-                               [this, token = std::weak_ptr<bool>(alive_token_)](const boost::system::error_code& error) {
-                                   if (!error && !token.expired()) on_spawner_readable();
-                               });
+    spawner_socket_.async_wait(
+        boost::asio::posix::stream_descriptor::wait_read,
+        [this, token = std::weak_ptr<bool>(alive_token_)](const boost::system::error_code& error) {
+            if (!error && !token.expired()) on_spawner_readable();
+        });
 }
 
 void ProcessBackend::Impl::on_spawner_readable() {
@@ -60,17 +61,23 @@ void ProcessBackend::Impl::handle(const SpawnReport& report) {
     }
     const auto worker = found->second;
     switch (report.kind) {
-        case ReportKind::started: worker->process_started(report.pid); break;
-        case ReportKind::exited: worker->process_exited(report.status); break;
+        case ReportKind::started:
+            worker->process_started(report.pid);
+            break;
+        case ReportKind::exited:
+            worker->process_exited(report.status);
+            break;
         case ReportKind::failed:
             worker->start_failed(std::string("could not be forked: ") + std::strerror(report.status));
             break;
-        default: break;
+        default:
+            break;
     }
 }
 
 void ProcessBackend::Impl::zygote_report(Zygote&, const SpawnReport& report) {
-    if (report.kind == ReportKind::started || report.kind == ReportKind::failed) forking_.erase(report.serial);
+    if (report.kind == ReportKind::started || report.kind == ReportKind::failed)
+        forking_.erase(report.serial);
     if (report.kind != ReportKind::ready) handle(report);
 }
 
@@ -81,7 +88,9 @@ void ProcessBackend::Impl::zygote_gone(Zygote& zygote) {
     const std::string key = found->first;
     const bool was_warm = zygote.warm();
     zygotes_.erase(found);
-    if (!stopping_) logger_.warn("a zygote has died; the next start boots a new one", {{"interpreter", key.substr(0, key.find('\n'))}});
+    if (!stopping_)
+        logger_.warn("a zygote has died; the next start boots a new one",
+                     {{"interpreter", key.substr(0, key.find('\n'))}});
     std::vector<uint64_t> lost;
     for (const auto& [serial, asked] : forking_)
         if (asked == key) lost.push_back(serial);
@@ -90,8 +99,9 @@ void ProcessBackend::Impl::zygote_gone(Zygote& zygote) {
         const auto worker = workers_.find(serial);
         if (worker == workers_.end()) continue;
         const auto held = worker->second;
-        held->start_failed(was_warm ? "lost its zygote before it was forked"
-                                    : "could not be forked: the interpreter did not start, see the server's log");
+        held->start_failed(was_warm
+                               ? "lost its zygote before it was forked"
+                               : "could not be forked: the interpreter did not start, see the server's log");
     }
 }
 
@@ -103,7 +113,9 @@ void ProcessBackend::Impl::code_bound(uint64_t serial, int error) {
     held->start_failed(std::string("could not be given its code: ") + std::strerror(error));
 }
 
-void ProcessBackend::Impl::worker_said_hello(Worker& worker) { bind_code(worker); }
+void ProcessBackend::Impl::worker_said_hello(Worker& worker) {
+    bind_code(worker);
+}
 
 void ProcessBackend::Impl::worker_gone(Worker& worker) {
     const auto found = workers_.find(worker.serial());
@@ -150,11 +162,12 @@ void ProcessBackend::Impl::schedule_cleaning() {
     if (cleaning_) return;
     cleaning_ = true;
     clean_timer_.expires_after(clean_every);
-    clean_timer_.async_wait([this, token = std::weak_ptr<bool>(alive_token_)](const boost::system::error_code& error) {
-        if (token.expired() || error) return;
-        cleaning_ = false;
-        clean();
-    });
+    clean_timer_.async_wait(
+        [this, token = std::weak_ptr<bool>(alive_token_)](const boost::system::error_code& error) {
+            if (token.expired() || error) return;
+            cleaning_ = false;
+            clean();
+        });
 }
 
 void ProcessBackend::Impl::clean() {
@@ -167,12 +180,13 @@ void ProcessBackend::Impl::schedule_sampling() {
     if (cgroups_.limits_memory() || sampling_ || stopping_) return;
     sampling_ = true;
     sample_timer_.expires_after(sample_every);
-    sample_timer_.async_wait([this, token = std::weak_ptr<bool>(alive_token_)](const boost::system::error_code& error) {
-        if (token.expired() || error) return;
-        sampling_ = false;
-        sample_memory();
-        if (!workers_.empty()) schedule_sampling();
-    });
+    sample_timer_.async_wait(
+        [this, token = std::weak_ptr<bool>(alive_token_)](const boost::system::error_code& error) {
+            if (token.expired() || error) return;
+            sampling_ = false;
+            sample_memory();
+            if (!workers_.empty()) schedule_sampling();
+        });
 }
 
 void ProcessBackend::Impl::sample_memory() {
@@ -185,16 +199,18 @@ void ProcessBackend::Impl::sample_memory() {
     }
     for (const auto& worker : greedy) {
         memory_kills_.add();
-        worker->kill("used more than " + format_bytes(worker->version()->spec.resources.memory) + " of memory", true);
+        worker->kill(
+            "used more than " + format_bytes(worker->version()->spec.resources.memory) + " of memory", true);
     }
 }
 
 void ProcessBackend::Impl::spawner_gone() {
     if (spawner_lost_) return;
     spawner_lost_ = true;
-    if (!stopping_) logger_.error("the spawner has died: no instance can be started any more; restart the server");
+    if (!stopping_)
+        logger_.error("the spawner has died: no instance can be started any more; restart the server");
     const auto workers = workers_;
-    for (const auto& [serial, worker] : workers) worker->start_failed("lost the spawner of this server");
+    for (const auto& [serial, worker] : workers) worker->parent_lost("lost the spawner of this server");
 }
 
 void ProcessBackend::Impl::stop_zygotes() {

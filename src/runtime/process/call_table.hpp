@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// The calls that an instance has been sent, by wire id. Ids grow by one, so an open-addressed table indexed by the low
-// bits hardly ever probes, and one endless stream among millions of short calls costs one slot, not millions.
-// References live until the next insert() or erase().
+// The calls that an instance has been sent, by wire id. Ids grow by one, so an open-addressed table indexed
+// by the low bits hardly ever probes, and one endless stream among millions of short calls costs one slot,
+// not millions. References live until the next insert() or erase().
 
 #include <hks/core/call.hpp>
 

@@ -56,14 +56,16 @@ void Cgroup::set_limits(const CgroupLimits& limits) const {
         write_small_file(cpu_ + "/cpu.weight", std::to_string(std::clamp(limits.cpu / 10, 1u, 10'000u)));
         if (!quota.empty()) write_small_file(cpu_ + "/cpu.max", quota + " 100000");
     } else if (!cpu_.empty()) {
-        write_small_file(cpu_ + "/cpu.shares", std::to_string(std::max<uint64_t>(2, uint64_t{limits.cpu} * 1024 / 1000)));
+        write_small_file(cpu_ + "/cpu.shares",
+                         std::to_string(std::max<uint64_t>(2, uint64_t{limits.cpu} * 1024 / 1000)));
         if (!quota.empty()) write_small_file(cpu_ + "/cpu.cfs_quota_us", quota);
     }
 }
 
 uint64_t Cgroup::memory_kills() const {
     if (memory_.empty()) return 0;
-    return parse_keyed(read_small_file(memory_ + (version2_ ? "/memory.events" : "/memory.oom_control")), "oom_kill");
+    return parse_keyed(read_small_file(memory_ + (version2_ ? "/memory.events" : "/memory.oom_control")),
+                       "oom_kill");
 }
 
 void Cgroup::kill() const {
@@ -71,7 +73,8 @@ void Cgroup::kill() const {
 }
 
 bool Cgroup::remove() {
-    std::erase_if(folders_, [](const std::string& folder) { return ::rmdir(folder.c_str()) == 0 || errno == ENOENT; });
+    std::erase_if(folders_,
+                  [](const std::string& folder) { return ::rmdir(folder.c_str()) == 0 || errno == ENOENT; });
     return folders_.empty();
 }
 
@@ -83,7 +86,8 @@ Cgroup Cgroups::make() {
     for (const auto* parent : {&pids_, &memory_, &cpu_}) {
         if (parent->empty()) continue;
         const std::string folder = *parent + name;
-        const bool known = std::find(group.folders_.begin(), group.folders_.end(), folder) != group.folders_.end();
+        const bool known =
+            std::find(group.folders_.begin(), group.folders_.end(), folder) != group.folders_.end();
         if (!known) {
             if (::mkdir(folder.c_str(), 0755) != 0 && errno != EEXIST) continue;
             group.folders_.push_back(folder);

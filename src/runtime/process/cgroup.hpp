@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// The kernel's limits on memory, processes and CPU, one group an instance, on cgroup v1 and v2. Cgroups finds once what
-// this server may write and keeps a few groups ready ahead, because making one costs more than a fork's share.
-// Everything below one parent named after the data directory and this run, so that a later server can sweep it.
-// Loop thread; small file operations only.
+// The kernel's limits on memory, processes and CPU, one group an instance, on cgroup v1 and v2. Cgroups finds
+// once what this server may write and keeps a few groups ready ahead, because making one costs more than a
+// fork's share. Everything below one parent named after the data directory and this run, so that a later
+// server can sweep it. Loop thread; small file operations only.
 
 #include <cstdint>
 #include <optional>
@@ -26,7 +26,8 @@ struct CgroupMount {
     std::string root, mount_point;
 };
 std::vector<CgroupMount> parse_cgroup_mounts(const std::string& mountinfo);
-/// Path of our own group for a controller ("" = version 2) in the text of /proc/self/cgroup; nullopt when absent.
+/// Path of our own group for a controller ("" = version 2) in the text of /proc/self/cgroup; nullopt when
+/// absent.
 std::optional<std::string> parse_own_cgroup(const std::string& text, const std::string& controller);
 /// Value of "key N" in a flat keyed file; 0 when absent.
 uint64_t parse_keyed(const std::string& text, const std::string& key);

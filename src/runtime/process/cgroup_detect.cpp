@@ -44,12 +44,14 @@ void sweep_earlier(const std::string& folder, const std::string& tag) {
     DIR* entries = ::opendir(folder.c_str());
     while (const dirent* entry = entries ? ::readdir(entries) : nullptr) {
         const std::string name = entry->d_name;
-        if (entry->d_type == DT_DIR && name.starts_with(tag + "-")) remove_cgroup_tree(folder + "/" + name, 500);
+        if (entry->d_type == DT_DIR && name.starts_with(tag + "-"))
+            remove_cgroup_tree(folder + "/" + name, 500);
     }
     if (entries) ::closedir(entries);
 }
 
-/// Version 2 gives controllers to children only of a group without processes of its own: the server moves down.
+/// Version 2 gives controllers to children only of a group without processes of its own: the server moves
+/// down.
 std::string free_own_group(const std::string& own) {
     if (write_small_file(own + "/cgroup.subtree_control", "+memory +pids +cpu")) return "";
     const std::string leaf = own + "/hks-server";
@@ -129,7 +131,8 @@ std::optional<std::string> parse_own_cgroup(const std::string& text, const std::
         const size_t second = first == std::string::npos ? first : line.find(':', first + 1);
         if (second == std::string::npos) continue;
         const std::string names = line.substr(first + 1, second - first - 1);
-        if (controller.empty() ? names.empty() : lists(names, controller, ',')) return line.substr(second + 1);
+        if (controller.empty() ? names.empty() : lists(names, controller, ','))
+            return line.substr(second + 1);
     }
     return std::nullopt;
 }
@@ -151,7 +154,8 @@ Cgroups Cgroups::detect(const std::string& tag, const std::string& run) {
     const auto look = [&](const char* controller, const char* shown, std::string& parent) {
         std::string reason;
         parent = finder.version1(controller, reason);
-        if (!parent.empty() && std::find(found.parents_.begin(), found.parents_.end(), parent) == found.parents_.end())
+        if (!parent.empty() &&
+            std::find(found.parents_.begin(), found.parents_.end(), parent) == found.parents_.end())
             found.parents_.push_back(parent);
         found.controllers_.emplace_back(shown, parent.empty() && !why.empty() ? why : reason);
     };

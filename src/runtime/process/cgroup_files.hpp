@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// What both the server and its spawner do with the folders of a cgroup file system: plain functions over paths.
+// What both the server and its spawner do with the folders of a cgroup file system: plain functions over
+// paths.
 
 #include <string>
 #include <string_view>

@@ -16,7 +16,9 @@ extern const char hks_shim_sandbox_begin[], hks_shim_sandbox_end[];
 namespace hks::runtime {
 
 namespace {
-std::string_view between(const char* begin, const char* end) { return {begin, static_cast<size_t>(end - begin)}; }
+std::string_view between(const char* begin, const char* end) {
+    return {begin, static_cast<size_t>(end - begin)};
+}
 }  // namespace
 
 std::string_view embedded_python_worker() {
@@ -25,8 +27,12 @@ std::string_view embedded_python_worker() {
 std::string_view embedded_python_zygote() {
     return between(hks_shim_python_zygote_begin, hks_shim_python_zygote_end);
 }
-std::string_view embedded_node_worker() { return between(hks_shim_node_worker_begin, hks_shim_node_worker_end); }
-std::string_view embedded_sandbox_object() { return between(hks_shim_sandbox_begin, hks_shim_sandbox_end); }
+std::string_view embedded_node_worker() {
+    return between(hks_shim_node_worker_begin, hks_shim_node_worker_end);
+}
+std::string_view embedded_sandbox_object() {
+    return between(hks_shim_sandbox_begin, hks_shim_sandbox_end);
+}
 
 int make_memory_file(const char* name, std::string_view bytes) {
     const int fd = ::memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);

@@ -11,7 +11,8 @@ std::string_view embedded_python_zygote();
 std::string_view embedded_node_worker();
 std::string_view embedded_sandbox_object();
 
-/// A close-on-exec descriptor of an anonymous file with these bytes, offset 0, sealed against writes; -1 with errno.
+/// A close-on-exec descriptor of an anonymous file with these bytes, offset 0, sealed against writes; -1 with
+/// errno.
 int make_memory_file(const char* name, std::string_view bytes);
 
 }  // namespace hks::runtime

@@ -19,8 +19,8 @@ namespace hks::runtime {
 namespace {
 
 constexpr std::array<const char*, HKS_LAYER_COUNT> layer_names{
-    "session",      "cgroup",       "user_namespace", "mount_namespace", "private_tmp", "code_read_only",
-    "rlimits",      "own_uid",      "capabilities",   "no_new_privs",    "not_dumpable", "descriptors"};
+    "session", "cgroup",  "user_namespace", "mount_namespace", "private_tmp",  "code_read_only",
+    "rlimits", "own_uid", "capabilities",   "no_new_privs",    "not_dumpable", "descriptors"};
 
 bool covered(const std::string& path) {
     for (const char* folder : {"/tmp", "/var/tmp", "/dev/shm"})
@@ -54,7 +54,8 @@ Result<int> await_exit(Spawner& spawner) {
         std::memcpy(&report, buffer.data(), sizeof report);
         if (report.kind == ReportKind::exited || report.kind == ReportKind::failed) return report.status;
     }
-    return Error(Errc::provider_error, "the spawner did not try a sandbox within five seconds: restart the server");
+    return Error(Errc::provider_error,
+                 "the spawner did not try a sandbox within five seconds: restart the server");
 }
 
 }  // namespace
@@ -66,7 +67,8 @@ std::vector<std::pair<std::string, std::string>> describe(const HostLayers& laye
         if (layers.has(static_cast<hks_layer>(layer)))
             state = "in_force";
         else if ((layers.wanted >> layer & 1u) != 0)
-            state = std::string("missing (") + std::strerror(static_cast<int>(layers.report.error[layer])) + ")";
+            state =
+                std::string("missing (") + std::strerror(static_cast<int>(layers.report.error[layer])) + ")";
         out.emplace_back(layer_names[static_cast<size_t>(layer)], state);
     }
     return out;
@@ -82,7 +84,8 @@ std::string choose_code_path(const std::string& data_dir, const RuntimeTable& ru
     for (const auto& path : candidates) {
         if (covered(path) || path.size() >= sizeof(hks_sandbox_spec::code_path)) continue;
         bool in_use = false;
-        for (const auto& interpreter : runtimes.found()) in_use = in_use || interpreter.path.starts_with(path + "/");
+        for (const auto& interpreter : runtimes.found())
+            in_use = in_use || interpreter.path.starts_with(path + "/");
         std::error_code error;
         if (path.ends_with("/code")) std::filesystem::create_directories(path, error);
         if (!in_use && std::filesystem::is_directory(path, error)) return path;

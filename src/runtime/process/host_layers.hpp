@@ -15,10 +15,10 @@
 namespace hks::runtime {
 
 struct HostLayers {
-    uint32_t in_force = 0;                 ///< bits 1 << hks_layer
+    uint32_t in_force = 0;  ///< bits 1 << hks_layer
     uint32_t wanted = 0;
     hks_sandbox_report report{};
-    std::string code_path;                 ///< mount point of the bundle; "" = workers see the real path
+    std::string code_path;  ///< mount point of the bundle; "" = workers see the real path
     bool has(hks_layer layer) const { return (in_force >> layer & 1u) != 0; }
 };
 
@@ -29,7 +29,8 @@ std::vector<std::pair<std::string, std::string>> describe(const HostLayers& laye
 Result<HostLayers> probe_layers(Spawner& spawner, const std::string& data_dir, const RuntimeTable& runtimes,
                                 Cgroups& cgroups, uint32_t uid);
 
-/// A folder that can serve as mount point for bundles and that the sandbox does not cover; "" when there is none.
+/// A folder that can serve as mount point for bundles and that the sandbox does not cover; "" when there is
+/// none.
 std::string choose_code_path(const std::string& data_dir, const RuntimeTable& runtimes);
 
 }  // namespace hks::runtime

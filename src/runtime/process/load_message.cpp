@@ -9,15 +9,20 @@
 
 namespace hks::runtime {
 
-std::vector<std::pair<std::string, std::string>> function_environment(const LaunchSpec& spec, const LoadMessage& load) {
+std::vector<std::pair<std::string, std::string>> function_environment(const LaunchSpec& spec,
+                                                                      const LoadMessage& load) {
     const Version& version = *spec.version;
     const std::string folder = load.interpreter.substr(0, load.interpreter.rfind('/'));
     std::string path = "/usr/local/bin:/usr/bin:/bin";
     if (folder != "/usr/bin" && folder != "/bin" && folder != "/usr/local/bin") path = folder + ":" + path;
-    std::vector<std::pair<std::string, std::string>> out{
-        {"PATH", path}, {"HOME", load.temporary}, {"TMPDIR", load.temporary}, {"LANG", "C.UTF-8"}, {"TZ", "UTC"}};
+    std::vector<std::pair<std::string, std::string>> out{{"PATH", path},
+                                                         {"HOME", load.temporary},
+                                                         {"TMPDIR", load.temporary},
+                                                         {"LANG", "C.UTF-8"},
+                                                         {"TZ", "UTC"}};
     const auto set = [&out](const std::string& name, const std::string& value) {
-        const auto at = std::find_if(out.begin(), out.end(), [&](const auto& entry) { return entry.first == name; });
+        const auto at =
+            std::find_if(out.begin(), out.end(), [&](const auto& entry) { return entry.first == name; });
         if (at == out.end())
             out.emplace_back(name, value);
         else
@@ -47,7 +52,8 @@ std::string load_json(const LaunchSpec& spec, const LoadMessage& load) {
     for (const Language& language : RuntimeTable::languages()) {
         if (language.name != version.spec.runtime.name) continue;
         for (const auto file : language.default_files) message["files"].push_back(std::string(file));
-        for (const auto function : language.default_functions) message["functions"].push_back(std::string(function));
+        for (const auto function : language.default_functions)
+            message["functions"].push_back(std::string(function));
     }
     auto& environment = message["environment"] = nlohmann::json::object();
     for (const auto& [name, value] : function_environment(spec, load)) environment[name] = value;

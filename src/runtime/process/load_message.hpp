@@ -14,9 +14,10 @@ struct LoadMessage {
     std::string interpreter;  ///< its folder comes first in PATH
 };
 
-/// All of the function's environment, in the order of precedence: what the contract names, over the function's
-/// variables and secrets, over the defaults for PATH HOME TMPDIR LANG TZ.
-std::vector<std::pair<std::string, std::string>> function_environment(const LaunchSpec& spec, const LoadMessage& load);
+/// All of the function's environment, in the order of precedence: what the contract names, over the
+/// function's variables and secrets, over the defaults for PATH HOME TMPDIR LANG TZ.
+std::vector<std::pair<std::string, std::string>> function_environment(const LaunchSpec& spec,
+                                                                      const LoadMessage& load);
 
 std::string load_json(const LaunchSpec& spec, const LoadMessage& load);
 

@@ -11,9 +11,9 @@ std::vector<std::shared_ptr<Worker>> NodePool::prepare(const PreparedKind& kind)
     std::vector<std::shared_ptr<Worker>> removed;
     if (size_ == 0) return removed;
     if (!shelves_.contains(kind) && shelves_.size() >= most_kinds_) {
-        const auto oldest = std::min_element(shelves_.begin(), shelves_.end(), [](const auto& a, const auto& b) {
-            return a.second.asked < b.second.asked;
-        });
+        const auto oldest =
+            std::min_element(shelves_.begin(), shelves_.end(),
+                             [](const auto& a, const auto& b) { return a.second.asked < b.second.asked; });
         removed = std::move(oldest->second.workers);
         shelves_.erase(oldest);
     }
@@ -31,7 +31,8 @@ std::shared_ptr<Worker> NodePool::take(const PreparedKind& kind) {
     const auto found = shelves_.find(kind);
     if (found == shelves_.end() || found->second.workers.empty()) return nullptr;
     auto& workers = found->second.workers;
-    auto chosen = std::find_if(workers.begin(), workers.end(), [](const auto& worker) { return worker->said_hello(); });
+    auto chosen =
+        std::find_if(workers.begin(), workers.end(), [](const auto& worker) { return worker->said_hello(); });
     if (chosen == workers.end()) chosen = workers.begin();
     auto worker = std::move(*chosen);
     workers.erase(chosen);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Booted workers that wait for a version: taken once, never given back, replaced when taken. Keyed by what cannot change
-// after the boot. Nothing is kept for a kind that nobody asked for. Knows no processes: the backend starts what it asks
-// for. Loop thread.
+// Booted workers that wait for a version: taken once, never given back, replaced when taken. Keyed by what
+// cannot change after the boot. Nothing is kept for a kind that nobody asked for. Knows no processes: the
+// backend starts what it asks for. Loop thread.
 
 #include <cstdint>
 #include <functional>
@@ -27,7 +27,8 @@ class NodePool {
     using Start = std::function<std::shared_ptr<Worker>(const PreparedKind&)>;  ///< null when it cannot
 
     /// `size` a kind; at most `kinds` kinds at once, the one asked for longest ago goes first.
-    NodePool(size_t size, size_t kinds, Start start) : size_(size), most_kinds_(kinds), start_(std::move(start)) {}
+    NodePool(size_t size, size_t kinds, Start start)
+        : size_(size), most_kinds_(kinds), start_(std::move(start)) {}
 
     /// Starts what is missing. Gives back workers of a kind that had to make room; the caller ends them.
     std::vector<std::shared_ptr<Worker>> prepare(const PreparedKind& kind);

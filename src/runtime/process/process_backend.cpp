@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <hks/runtime/process_backend.hpp>
-
 #include "process/backend_impl.hpp"
 #include "process/cgroup_files.hpp"
 #include "process/process_instance.hpp"
 #include "process/requests.hpp"
 
 #include <hks/core/ids.hpp>
+#include <hks/runtime/process_backend.hpp>
 
 #include <boost/asio/post.hpp>
 #include <nlohmann/json.hpp>
@@ -52,9 +51,11 @@ ProcessBackend::Impl::Impl(boost::asio::io_context& loop, ProcessBackendOptions 
       logs_(logs),
       clock_(clock),
       logger_(logger),
-      starts_(metrics.counter("hks_worker_starts_total", "Worker processes started, prepared ones included.")),
+      starts_(
+          metrics.counter("hks_worker_starts_total", "Worker processes started, prepared ones included.")),
       ends_(metrics.counter("hks_worker_ends_total", "Worker processes that have ended.")),
-      memory_kills_(metrics.counter("hks_worker_memory_kills_total", "Instances that used more memory than they may.")),
+      memory_kills_(
+          metrics.counter("hks_worker_memory_kills_total", "Instances that used more memory than they may.")),
       alive_(metrics.gauge("hks_workers", "Worker processes alive, prepared ones included.")),
       prepared_(metrics.gauge("hks_workers_prepared", "Booted workers that wait for a version.")),
       spawner_socket_(loop),
@@ -105,17 +106,20 @@ Result<void> ProcessBackend::Impl::open() {
     for (const auto& [name, state] : describe(layers_))
         if (state.starts_with("missing")) logger_.warn("sandbox layer is " + state, {{"layer", name}});
     if (layers_.has(HKS_LAYER_OWN_UID))
-        for (uint32_t slot = 0; slot < options_.max_instances; slot++) free_uid_slots_.push_back(static_cast<int>(slot));
+        for (uint32_t slot = 0; slot < options_.max_instances; slot++)
+            free_uid_slots_.push_back(static_cast<int>(slot));
     spawner_socket_.assign(::dup(spawner_.socket()));
     listen_to_spawner();
     while (cgroups_.prepare_one()) continue;
     return {};
 }
 
-Result<std::unique_ptr<Instance>> ProcessBackend::Impl::start(const LaunchSpec& spec, InstanceListener& listener) {
+Result<std::unique_ptr<Instance>> ProcessBackend::Impl::start(const LaunchSpec& spec,
+                                                              InstanceListener& listener) {
     if (stopping_ || spawner_lost_)
-        return Error(Errc::provider_error, stopping_ ? "the server is stopping: try again when it is back"
-                                                     : "the spawner of this server has died: restart the server");
+        return Error(Errc::provider_error, stopping_
+                                               ? "the server is stopping: try again when it is back"
+                                               : "the spawner of this server has died: restart the server");
     auto choice = runtimes_.choose(spec.version->spec.runtime);
     if (!choice) return choice.error();
     const Interpreter& interpreter = *choice->interpreter;
@@ -170,7 +174,9 @@ std::string ProcessBackend::Impl::capabilities_json() const {
     out["max_processes"] = options_.max_processes;
     auto& runtimes = out["runtimes"] = nlohmann::json::array();
     for (const auto& interpreter : runtimes_.found())
-        runtimes.push_back({{"name", interpreter.language}, {"label", interpreter.label()}, {"version", interpreter.version}});
+        runtimes.push_back({{"name", interpreter.language},
+                            {"label", interpreter.label()},
+                            {"version", interpreter.version}});
     return out.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
@@ -186,20 +192,29 @@ void ProcessBackend::Impl::stop(std::function<void()> done) {
 ProcessBackend::ProcessBackend(boost::asio::io_context& loop, ProcessBackendOptions options, Spawner& spawner,
                                const RuntimeTable& runtimes, FunctionLogSink& logs, const Clock& clock,
                                telemetry::Logger& logger, telemetry::MetricsRegistry& metrics)
-    : impl_(std::make_unique<Impl>(loop, std::move(options), spawner, runtimes, logs, clock, logger, metrics)) {}
+    : impl_(std::make_unique<Impl>(loop, std::move(options), spawner, runtimes, logs, clock, logger,
+                                   metrics)) {}
 
 ProcessBackend::~ProcessBackend() = default;
 
-Result<void> ProcessBackend::open() { return impl_->open(); }
+Result<void> ProcessBackend::open() {
+    return impl_->open();
+}
 
 Result<std::unique_ptr<Instance>> ProcessBackend::start(const LaunchSpec& spec, InstanceListener& listener) {
     return impl_->start(spec, listener);
 }
 
-void ProcessBackend::prepare(const Version& version) { impl_->prepare(version); }
+void ProcessBackend::prepare(const Version& version) {
+    impl_->prepare(version);
+}
 
-std::string ProcessBackend::capabilities_json() const { return impl_->capabilities_json(); }
+std::string ProcessBackend::capabilities_json() const {
+    return impl_->capabilities_json();
+}
 
-void ProcessBackend::stop(std::function<void()> done) { impl_->stop(std::move(done)); }
+void ProcessBackend::stop(std::function<void()> done) {
+    impl_->stop(std::move(done));
+}
 
 }  // namespace hks::runtime

@@ -16,7 +16,8 @@ void append_text(std::string& out, std::string_view text) {
 
 }  // namespace
 
-std::string execute_request(uint64_t serial, const hks_sandbox_spec* spec, const std::vector<std::string>& arguments,
+std::string execute_request(uint64_t serial, const hks_sandbox_spec* spec,
+                            const std::vector<std::string>& arguments,
                             const std::vector<std::string>& environment) {
     SpawnerRequest request;
     request.op = SpawnerOp::execute;
@@ -31,7 +32,8 @@ std::string execute_request(uint64_t serial, const hks_sandbox_spec* spec, const
     return out;
 }
 
-std::string bind_request(uint64_t serial, std::string_view source, std::string_view target, uint64_t tmp_bytes) {
+std::string bind_request(uint64_t serial, std::string_view source, std::string_view target,
+                         uint64_t tmp_bytes) {
     SpawnerRequest request;
     request.op = SpawnerOp::bind_code;
     request.serial = serial;

@@ -62,7 +62,8 @@ static int mount_tmpfs(const char* path, uint64_t bytes, unsigned long more_flag
 }
 
 static int make_read_only(const char* path) {
-    /* mount_setattr keeps flags that a user namespace may not clear; the old remount would have to repeat them. */
+    /* mount_setattr keeps flags that a user namespace may not clear; the old remount would have to repeat
+     * them. */
     struct mount_attr attributes = {.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV};
     if (syscall(SYS_mount_setattr, AT_FDCWD, path, 0, &attributes, sizeof attributes) == 0) return 0;
     if (errno != ENOSYS) return -1;
@@ -98,7 +99,9 @@ static int descriptor(const struct entry* e, int32_t index) {
     return index >= 0 && index < e->fd_count ? e->fds[index] : -1;
 }
 
-static bool wants(const struct entry* e, enum hks_layer layer) { return (e->spec->wanted >> layer & 1u) != 0; }
+static bool wants(const struct entry* e, enum hks_layer layer) {
+    return (e->spec->wanted >> layer & 1u) != 0;
+}
 
 static void publish(const struct entry* e) {
     const int page = descriptor(e, e->spec->page_fd);
@@ -210,7 +213,8 @@ static int place(const int* lifted, int slot, int target) {
 
 static int arrange_descriptors(const struct entry* e) {
     const struct hks_sandbox_spec* spec = e->spec;
-    const int32_t wanted[5] = {spec->stdout_fd, spec->stderr_fd, spec->connection_fd, spec->page_fd, spec->source_fd};
+    const int32_t wanted[5] = {spec->stdout_fd, spec->stderr_fd, spec->connection_fd, spec->page_fd,
+                               spec->source_fd};
     int lifted[6];
     lifted[0] = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (lifted[0] < 0) return -1;
@@ -233,7 +237,8 @@ static int arrange_descriptors(const struct entry* e) {
 
 static bool enter_namespaces(struct entry* e) {
     const struct hks_sandbox_spec* spec = e->spec;
-    if (wants(e, HKS_LAYER_USER_NAMESPACE) && !settle(e, HKS_LAYER_USER_NAMESPACE, enter_user_namespace())) return false;
+    if (wants(e, HKS_LAYER_USER_NAMESPACE) && !settle(e, HKS_LAYER_USER_NAMESPACE, enter_user_namespace()))
+        return false;
     if (!wants(e, HKS_LAYER_MOUNT_NAMESPACE)) return true;
     if (!settle(e, HKS_LAYER_MOUNT_NAMESPACE, enter_mount_namespace())) return false;
     if ((e->report.in_force >> HKS_LAYER_MOUNT_NAMESPACE & 1u) == 0) return true;
@@ -254,7 +259,8 @@ static bool drop_privileges(struct entry* e) {
     if (capabilities) {
         int result = drop_capabilities();
         if (result == 0 && bounding != 0) {
-            /* Without the right to shrink it the process has nothing that the set could give back, see below. */
+            /* Without the right to shrink it the process has nothing that the set could give back, see below.
+             */
             errno = bounding_error;
             result = bounding_error == EPERM ? 0 : -1;
         }
@@ -263,7 +269,8 @@ static bool drop_privileges(struct entry* e) {
     if (wants(e, HKS_LAYER_NO_NEW_PRIVS) &&
         !settle(e, HKS_LAYER_NO_NEW_PRIVS, prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)))
         return false;
-    return !wants(e, HKS_LAYER_NOT_DUMPABLE) || settle(e, HKS_LAYER_NOT_DUMPABLE, prctl(PR_SET_DUMPABLE, 0, 0, 0, 0));
+    return !wants(e, HKS_LAYER_NOT_DUMPABLE) ||
+           settle(e, HKS_LAYER_NOT_DUMPABLE, prctl(PR_SET_DUMPABLE, 0, 0, 0, 0));
 }
 
 static void prepare_process(const struct hks_sandbox_spec* spec) {
@@ -271,11 +278,13 @@ static void prepare_process(const struct hks_sandbox_spec* spec) {
     char text[24];
     char* end = text;
     if (spec->oom_score_adj < 0) *end++ = '-';
-    *append_number(end, (uint64_t)(spec->oom_score_adj < 0 ? -(int64_t)spec->oom_score_adj : spec->oom_score_adj)) = 0;
+    *append_number(
+        end, (uint64_t)(spec->oom_score_adj < 0 ? -(int64_t)spec->oom_score_adj : spec->oom_score_adj)) = 0;
     /* A hint for the host's own out-of-memory killer: functions go before the server. */
     (void)write_file("/proc/self/oom_score_adj", text);
     if (spec->subreaper) (void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-    /* A folder that stays root's is one the instance cannot use; TMPDIR then fails where it is used, with its name. */
+    /* A folder that stays root's is one the instance cannot use; TMPDIR then fails where it is used, with its
+     * name. */
     if (spec->work_dir[0] && mkdir(spec->work_dir, 0700) == 0 && geteuid() == 0 &&
         lchown(spec->work_dir, spec->uid, spec->gid) != 0)
         rmdir(spec->work_dir);

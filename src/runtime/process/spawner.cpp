@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <hks/runtime/spawner.hpp>
-
 #include "process/spawner_process.hpp"
 #include "process/unix_message.hpp"
+
+#include <hks/runtime/spawner.hpp>
 
 #include <cerrno>
 #include <csignal>
@@ -18,7 +18,8 @@ namespace hks::runtime {
 Result<std::unique_ptr<Spawner>> Spawner::fork() {
     int ends[2];
     if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
-        return Error(Errc::provider_error, std::string("cannot make the spawner's socket: ") + std::strerror(errno));
+        return Error(Errc::provider_error,
+                     std::string("cannot make the spawner's socket: ") + std::strerror(errno));
     const int size = 1 << 20;
     (void)::setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
     (void)::setsockopt(ends[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
@@ -54,8 +55,8 @@ Spawner::~Spawner() {
 Result<void> Spawner::send(std::string_view message, std::span<const int> descriptors) {
     const int error = send_message(socket_, message, descriptors, 1000);
     if (error == 0) return {};
-    return Error(Errc::provider_error, std::string("the spawner does not take requests (") + std::strerror(error) +
-                                           "): restart the server");
+    return Error(Errc::provider_error, std::string("the spawner does not take requests (") +
+                                           std::strerror(error) + "): restart the server");
 }
 
 }  // namespace hks::runtime

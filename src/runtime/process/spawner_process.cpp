@@ -77,8 +77,8 @@ std::vector<pid_t> own_children() {
         const std::string stat = read_small_file("/proc/" + std::string(entry->d_name) + "/stat");
         const size_t end_of_name = stat.rfind(')');
         int parent = 0;
-        if (end_of_name != std::string::npos && std::sscanf(stat.c_str() + end_of_name + 1, " %*c %d", &parent) == 1 &&
-            parent == ::getpid())
+        if (end_of_name != std::string::npos &&
+            std::sscanf(stat.c_str() + end_of_name + 1, " %*c %d", &parent) == 1 && parent == ::getpid())
             pids.push_back(pid);
     }
     if (proc) ::closedir(proc);
@@ -153,8 +153,10 @@ void SpawnerProcess::become(const SpawnerRequest& request, std::string_view payl
     }
     Strings strings(payload);
     std::vector<char*> arguments, environment;
-    for (uint32_t i = 0; i < request.argument_count; i++) arguments.push_back(const_cast<char*>(strings.next()));
-    for (uint32_t i = 0; i < request.environment_count; i++) environment.push_back(const_cast<char*>(strings.next()));
+    for (uint32_t i = 0; i < request.argument_count; i++)
+        arguments.push_back(const_cast<char*>(strings.next()));
+    for (uint32_t i = 0; i < request.environment_count; i++)
+        environment.push_back(const_cast<char*>(strings.next()));
     arguments.push_back(nullptr);
     environment.push_back(nullptr);
     if (request.sandboxed != 0) {
@@ -190,8 +192,9 @@ void SpawnerProcess::probe(const SpawnerRequest& request, std::string_view paylo
     if (payload.size() < sizeof spec) return;
     std::memcpy(&spec, payload.data(), sizeof spec);
     if (fork_child(request.serial, false) != 0) return;
-    ::_exit(hks_sandbox_enter(&spec, descriptors_.data(), static_cast<int>(descriptors_.size())) == 0 ? 0
-                                                                                                      : exit_no_sandbox);
+    ::_exit(hks_sandbox_enter(&spec, descriptors_.data(), static_cast<int>(descriptors_.size())) == 0
+                ? 0
+                : exit_no_sandbox);
 }
 
 int open_namespace(pid_t pid, const char* name) {
@@ -201,14 +204,17 @@ int open_namespace(pid_t pid, const char* name) {
 
 /// In the helper: 0 or errno.
 int join_and_bind(pid_t pid, const char* source, const char* target, uint64_t tmp_bytes) {
-    // The bundle may lie below a folder that the worker sees covered (its own /tmp), so the tree is taken here.
-    const int tree = static_cast<int>(
-        ::syscall(SYS_open_tree, AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
+    // The bundle may lie below a folder that the worker sees covered (its own /tmp), so the tree is taken
+    // here.
+    const int tree =
+        static_cast<int>(::syscall(SYS_open_tree, AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
     const int mounts = open_namespace(pid, "mnt");
     const int own = open_namespace(::getpid(), "mnt");
-    struct stat theirs {}, ours {};
+    struct stat theirs {
+    }, ours{};
     if (mounts < 0 || own < 0 || ::fstat(mounts, &theirs) != 0 || ::fstat(own, &ours) != 0) return errno;
-    // A worker that has not left our namespace must never have anything mounted: it would be for the whole host.
+    // A worker that has not left our namespace must never have anything mounted: it would be for the whole
+    // host.
     if (theirs.st_ino == ours.st_ino && theirs.st_dev == ours.st_dev) return EXDEV;
     if (tree < 0) {
         const int users = open_namespace(pid, "user");
@@ -253,10 +259,18 @@ void SpawnerProcess::handle(const SpawnerRequest& request, std::string_view payl
             while (const char* parent = strings.next()) cgroup_parents_.emplace_back(parent);
             break;
         }
-        case SpawnerOp::execute: execute(request, payload); break;
-        case SpawnerOp::bind_code: bind_code(request, payload); break;
-        case SpawnerOp::sweep_orphans: sweep(payload); break;
-        case SpawnerOp::probe: probe(request, payload); break;
+        case SpawnerOp::execute:
+            execute(request, payload);
+            break;
+        case SpawnerOp::bind_code:
+            bind_code(request, payload);
+            break;
+        case SpawnerOp::sweep_orphans:
+            sweep(payload);
+            break;
+        case SpawnerOp::probe:
+            probe(request, payload);
+            break;
     }
 }
 
@@ -297,7 +311,8 @@ void SpawnerProcess::end() {
     for (const auto& parent : cgroup_parents_) {
         if (DIR* folder = ::opendir(parent.c_str())) {
             while (const dirent* entry = ::readdir(folder))
-                if (entry->d_type == DT_DIR && entry->d_name[0] != '.') (void)kill_cgroup(parent + "/" + entry->d_name);
+                if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
+                    (void)kill_cgroup(parent + "/" + entry->d_name);
             ::closedir(folder);
         }
     }
@@ -348,6 +363,8 @@ void SpawnerProcess::run() {
 
 }  // namespace
 
-void run_spawner(int socket) { SpawnerProcess(socket).run(); }
+void run_spawner(int socket) {
+    SpawnerProcess(socket).run();
+}
 
 }  // namespace hks::runtime

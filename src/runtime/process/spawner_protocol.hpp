@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Messages on the SOCK_SEQPACKET sockets between the server, its spawner and the zygotes. Fixed structs of one build,
-// both ends run on the same machine; descriptors travel beside them. Zygotes read and write the same structs with
-// Python's struct module: keep shims/python/zygote.py in step.
+// Messages on the SOCK_SEQPACKET sockets between the server, its spawner and the zygotes. Fixed structs of
+// one build, both ends run on the same machine; descriptors travel beside them. Zygotes read and write the
+// same structs with Python's struct module: keep shims/python/zygote.py in step.
 
 #include "process/sandbox_enter.h"
 
@@ -15,11 +15,13 @@ inline constexpr size_t max_spawner_message = 160 * 1024;
 inline constexpr size_t max_message_descriptors = 12;
 
 enum class SpawnerOp : uint32_t {
-    adopt_places = 1,  ///< payload: NUL-terminated paths, cgroup parents and the instances folder, to clean at the end
-    execute = 2,       ///< payload: [hks_sandbox_spec] argv… "" environment…; descriptors as the spec says, or 3, 4, …
-    bind_code = 3,     ///< payload: code_source, code_path; into the mount namespace of worker `serial`
-    sweep_orphans = 4, ///< payload: i32 pids of live instances; every other process we inherited is ended
-    probe = 5,         ///< payload: hks_sandbox_spec; enter the sandbox in a child that then exits
+    adopt_places =
+        1,  ///< payload: NUL-terminated paths, cgroup parents and the instances folder, to clean at the end
+    execute =
+        2,  ///< payload: [hks_sandbox_spec] argv… "" environment…; descriptors as the spec says, or 3, 4, …
+    bind_code = 3,      ///< payload: code_source, code_path; into the mount namespace of worker `serial`
+    sweep_orphans = 4,  ///< payload: i32 pids of live instances; every other process we inherited is ended
+    probe = 5,          ///< payload: hks_sandbox_spec; enter the sandbox in a child that then exits
 };
 
 struct SpawnerRequest {

@@ -16,7 +16,9 @@ StdioReader::StdioReader(boost::asio::io_context& loop, int descriptor, LineHand
     pipe_.non_blocking(true);
 }
 
-void StdioReader::start() { read(); }
+void StdioReader::start() {
+    read();
+}
 
 void StdioReader::read() {
     pipe_.async_read_some(boost::asio::buffer(buffer_),

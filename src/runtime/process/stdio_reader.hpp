@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// Reads one of a worker's output pipes on the loop and hands out lines. Owned by its instance; close() ends it.
+// Reads one of a worker's output pipes on the loop and hands out lines. Owned by its instance; close() ends
+// it.
 
 #include "process/line_splitter.hpp"
 

@@ -43,10 +43,10 @@ Worker::~Worker() {
 
 void Worker::open() {
     const auto reader = [this](int descriptor, bool is_stderr) {
-        auto pipe = std::make_shared<StdioReader>(context_.loop, descriptor,
-                                                  [weak = weak_from_this(), is_stderr](std::string_view line) {
-                                                      if (auto self = weak.lock()) self->on_output(line, is_stderr);
-                                                  });
+        auto pipe = std::make_shared<StdioReader>(
+            context_.loop, descriptor, [weak = weak_from_this(), is_stderr](std::string_view line) {
+                if (auto self = weak.lock()) self->on_output(line, is_stderr);
+            });
         pipe->start();
         return pipe;
     };
@@ -74,9 +74,8 @@ void Worker::send_load() {
 void Worker::read() {
     char* room = reader_.prepare(read_size);
     connection_.async_read_some(boost::asio::buffer(room, reader_.writable()),
-                                [self = shared_from_this()](const boost::system::error_code& error, size_t size) {
-                                    self->on_read(error, size);
-                                });
+                                [self = shared_from_this()](const boost::system::error_code& error,
+                                                            size_t size) { self->on_read(error, size); });
 }
 
 void Worker::on_read(const boost::system::error_code& error, size_t size) {
@@ -115,8 +114,8 @@ void Worker::queue_flush() {
 void Worker::flush() {
     if (waiting_for_room_ || state_ == State::gone) return;
     while (out_sent_ < out_.size()) {
-        const ssize_t n = ::send(connection_.native_handle(), out_.data() + out_sent_, out_.size() - out_sent_,
-                                 MSG_NOSIGNAL | MSG_DONTWAIT);
+        const ssize_t n = ::send(connection_.native_handle(), out_.data() + out_sent_,
+                                 out_.size() - out_sent_, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n >= 0) {
             out_sent_ += static_cast<size_t>(n);
             continue;
@@ -166,12 +165,14 @@ void Worker::consumed(Call& call, size_t bytes) {
     if (entry->owed < worth_a_frame) return;
     const uint32_t credit = entry->owed;
     entry->owed = 0;
-    append_frame(out_, FrameType::credit, 0, 0, entry->id, {}, {reinterpret_cast<const char*>(&credit), sizeof credit});
+    append_frame(out_, FrameType::credit, 0, 0, entry->id, {},
+                 {reinterpret_cast<const char*>(&credit), sizeof credit});
     queue_flush();
 }
 
 void Worker::drain(milliseconds grace) {
-    if (state_ == State::starting || state_ == State::prepared) return kill("was stopped before it was ready");
+    if (state_ == State::starting || state_ == State::prepared)
+        return kill("was stopped before it was ready");
     if (state_ != State::ready) return;
     state_ = State::draining;
     grace_ = grace;
@@ -254,6 +255,17 @@ void Worker::start_failed(const std::string& reason) {
     wait_for(Wait::last, last_patience);
 }
 
+void Worker::parent_lost(const std::string& reason) {
+    if (state_ == State::gone) return;
+    if (!decided_) {
+        decided_ = true;
+        end_.reason = reason;
+    }
+    kill_processes();
+    exited_ = true;
+    finish();
+}
+
 void Worker::check_end() {
     if (state_ == State::gone) return;
     if (exited_ && connection_ended_) return finish();
@@ -265,9 +277,10 @@ void Worker::check_end() {
 void Worker::wait_for(Wait what, milliseconds time) {
     waiting_ = what;
     timer_.expires_after(time);
-    timer_.async_wait([self = shared_from_this(), number = ++wait_number_](const boost::system::error_code& error) {
-        if (!error && number == self->wait_number_) self->on_wait();
-    });
+    timer_.async_wait(
+        [self = shared_from_this(), number = ++wait_number_](const boost::system::error_code& error) {
+            if (!error && number == self->wait_number_) self->on_wait();
+        });
 }
 
 void Worker::on_wait() {
@@ -275,11 +288,13 @@ void Worker::on_wait() {
     waiting_ = Wait::none;
     if (state_ == State::gone) return;
     switch (what) {
-        case Wait::none: break;
+        case Wait::none:
+            break;
         case Wait::start:
             if (!decided_) {
                 decided_ = true;
-                end_.reason = "did not load its handler within 30 s: move slow work out of the module's top level";
+                end_.reason =
+                    "did not load its handler within 30 s: move slow work out of the module's top level";
             }
             state_ = State::dying;
             kill_wanted_ = true;
@@ -298,7 +313,9 @@ void Worker::on_wait() {
             kill_processes();
             wait_for(Wait::last, last_patience);
             break;
-        case Wait::last: finish(); break;
+        case Wait::last:
+            finish();
+            break;
     }
 }
 
@@ -342,7 +359,8 @@ std::string Worker::describe_status() const {
     if (WIFEXITED(status_)) return "exited with code " + std::to_string(WEXITSTATUS(status_));
     if (WIFSIGNALED(status_)) {
         const char* name = ::sigabbrev_np(WTERMSIG(status_));
-        return "was killed by signal " + std::to_string(WTERMSIG(status_)) + (name ? std::string(" (SIG") + name + ")" : "");
+        return "was killed by signal " + std::to_string(WTERMSIG(status_)) +
+               (name ? std::string(" (SIG") + name + ")" : "");
     }
     return "ended";
 }
@@ -356,13 +374,16 @@ ExitInfo Worker::describe_end() const {
     const bool killed = WIFSIGNALED(status_) && WTERMSIG(status_) == SIGKILL;
     if (heap_full || (killed && parts_.cgroup.memory_kills() > 0)) {
         why.out_of_memory = true;
-        why.reason = "used more than " + (binding_.version ? format_bytes(binding_.version->spec.resources.memory) : "its share") +
-                     " of memory";
+        why.reason =
+            "used more than " +
+            (binding_.version ? format_bytes(binding_.version->spec.resources.memory) : "its share") +
+            " of memory";
         return why;
     }
     hks_sandbox_report report{};
     if (parts_.page != nullptr)
-        std::memcpy(&report, static_cast<const char*>(parts_.page) + HKS_SANDBOX_REPORT_OFFSET, sizeof report);
+        std::memcpy(&report, static_cast<const char*>(parts_.page) + HKS_SANDBOX_REPORT_OFFSET,
+                    sizeof report);
     if (!said_hello_ && report.failed > 0 && report.failed <= HKS_LAYER_COUNT) {
         why.reason = "could not enter its sandbox, layer " + std::to_string(report.failed - 1) + ": " +
                      std::strerror(static_cast<int>(report.error[report.failed - 1]));

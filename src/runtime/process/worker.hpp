@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// One worker process as the server sees it: its connection, its pipes, its shared page, its end. Owned by the backend
-// from the fork until the process is gone and reported; a ProcessInstance is only the handle that dispatch holds.
-// Life: prepared (booted, bound to nothing; Node only) → starting → ready → draining → dying → gone. Loop thread.
+// One worker process as the server sees it: its connection, its pipes, its shared page, its end. Owned by the
+// backend from the fork until the process is gone and reported; a ProcessInstance is only the handle that
+// dispatch holds. Life: prepared (booted, bound to nothing; Node only) → starting → ready → draining → dying
+// → gone. Loop thread.
 
 #include "process/call_table.hpp"
 #include "process/cgroup.hpp"
@@ -40,18 +41,18 @@ class WorkerHost {
 struct WorkerParts {
     uint64_t serial = 0;
     int connection = -1, stdout_pipe = -1, stderr_pipe = -1;
-    void* page = nullptr;       ///< 4096 shared bytes, see the protocol's ADR
+    void* page = nullptr;  ///< 4096 shared bytes, see the protocol's ADR
     Cgroup cgroup;
-    int uid_slot = -1;          ///< -1 = it runs as ourselves
-    std::string work_dir;       ///< to be removed at the end; "" = none
-    std::string interpreter;    ///< path, for the pools
-    std::string code_path;      ///< where the worker finds its code once bound; "" = at the bundle's real path
+    int uid_slot = -1;        ///< -1 = it runs as ourselves
+    std::string work_dir;     ///< to be removed at the end; "" = none
+    std::string interpreter;  ///< path, for the pools
+    std::string code_path;    ///< where the worker finds its code once bound; "" = at the bundle's real path
 };
 
 /// What makes a worker an instance of a version.
 struct WorkerBinding {
     std::shared_ptr<const Version> version;
-    std::string load;           ///< JSON of the LOAD frame
+    std::string load;  ///< JSON of the LOAD frame
     FunctionLogSink* logs = nullptr;
     Instance* instance = nullptr;
     InstanceListener* listener = nullptr;
@@ -84,6 +85,8 @@ class Worker : public std::enable_shared_from_this<Worker> {
     void process_exited(int status);
     /// There never was a process, or none that could be bound.
     void start_failed(const std::string& reason);
+    /// Nobody is left who could report its end: it is killed and over at once.
+    void parent_lost(const std::string& reason);
 
     // Instance.
     void send(Call& call);
@@ -138,7 +141,8 @@ class Worker : public std::enable_shared_from_this<Worker> {
 
     // worker_logs.cpp
     void on_output(std::string_view line, bool is_stderr);
-    void write_log(LogLevel level, std::string_view stream, std::string_view invocation, std::string_view text);
+    void write_log(LogLevel level, std::string_view stream, std::string_view invocation,
+                   std::string_view text);
     std::string_view running_invocation();
     uint32_t started_id() const;
 
@@ -173,7 +177,7 @@ class Worker : public std::enable_shared_from_this<Worker> {
     int status_ = 0;
     bool exited_ = false, connection_ended_ = false, kill_wanted_ = false;
     milliseconds grace_{10'000};
-    ExitInfo end_;           ///< reason set when we decided it
+    ExitInfo end_;  ///< reason set when we decided it
     bool decided_ = false;
 };
 

@@ -13,7 +13,8 @@ namespace hks::runtime {
 
 namespace {
 
-/// How far a stream may run ahead of its client before we call it a flood: one write may be larger than its credit.
+/// How far a stream may run ahead of its client before we call it a flood: one write may be larger than its
+/// credit.
 constexpr uint64_t most_ahead = initial_credit + (16u << 20);
 
 std::string text_member(const nlohmann::json& object, const char* key) {
@@ -38,11 +39,16 @@ void Worker::nonsense(const std::string& what) {
 void Worker::handle(const Frame& frame) {
     const bool bound = state_ == State::ready || state_ == State::draining;
     switch (frame.type()) {
-        case FrameType::hello: return handle_hello(frame);
-        case FrameType::ready: return handle_ready(frame);
-        case FrameType::failed: return handle_failed(frame);
-        case FrameType::log: return handle_log(frame);
-        case FrameType::pong: return;
+        case FrameType::hello:
+            return handle_hello(frame);
+        case FrameType::ready:
+            return handle_ready(frame);
+        case FrameType::failed:
+            return handle_failed(frame);
+        case FrameType::log:
+            return handle_log(frame);
+        case FrameType::pong:
+            return;
         case FrameType::result:
             if (bound) return handle_result(frame);
             break;
@@ -53,10 +59,12 @@ void Worker::handle(const Frame& frame) {
             if (bound) return handle_error(frame);
             break;
         case FrameType::done:
-            if (SentCall* entry = bound ? calls_.find(frame.header.id) : nullptr; entry && entry->call == nullptr)
+            if (SentCall* entry = bound ? calls_.find(frame.header.id) : nullptr;
+                entry && entry->call == nullptr)
                 return finish_call(*entry);
             return nonsense("DONE for a call that nobody cancelled");
-        default: return nonsense("type " + std::to_string(frame.header.type));
+        default:
+            return nonsense("type " + std::to_string(frame.header.type));
     }
     nonsense("type " + std::to_string(frame.header.type) + " before READY");
 }
@@ -71,7 +79,8 @@ void Worker::handle_hello(const Frame& frame) {
 
 void Worker::handle_ready(const Frame& frame) {
     nlohmann::json ready;
-    if (state_ != State::starting || !said_hello_ || !parse_object(frame.meta, ready)) return nonsense("READY");
+    if (state_ != State::starting || !said_hello_ || !parse_object(frame.meta, ready))
+        return nonsense("READY");
     ReadyInfo info;
     info.handler = text_member(ready, "handler");
     info.kind = text_member(ready, "kind");
@@ -94,7 +103,8 @@ void Worker::handle_failed(const Frame& frame) {
     end_.type = text_member(failed, "type");
     end_.message = text_member(failed, "message");
     end_.stack = text_member(failed, "stack");
-    end_.reason = "could not load its handler: " + end_.type + (end_.message.empty() ? "" : ": " + end_.message);
+    end_.reason =
+        "could not load its handler: " + end_.type + (end_.message.empty() ? "" : ": " + end_.message);
     decided_ = true;
     // It exits by itself once its last lines are out; the listener hears of it when they are in.
     state_ = State::dying;
@@ -166,7 +176,8 @@ void Worker::handle_error(const Frame& frame) {
     failure.type = text_member(thrown, "type");
     failure.exception_message = text_member(thrown, "message");
     failure.stack = text_member(thrown, "stack");
-    failure.error = Error(Errc::invocation_failed, "the function threw " + (failure.type.empty() ? "an error" : failure.type) +
+    failure.error = Error(Errc::invocation_failed, "the function threw " +
+                                                       (failure.type.empty() ? "an error" : failure.type) +
                                                        "; its log has the message and the stack");
     failure.error.details.emplace_back("type", failure.type);
     write_log(LogLevel::error, "platform", entry->invocation.text(),

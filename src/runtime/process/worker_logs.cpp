@@ -19,7 +19,8 @@ uint32_t Worker::started_id() const {
 std::string_view Worker::running_invocation() {
     const uint32_t id = started_id();
     if (id == 0) return {};
-    if (const SentCall* entry = calls_.find(id)) return concurrent_ && calls_.size() > 1 ? "" : entry->invocation.text();
+    if (const SentCall* entry = calls_.find(id))
+        return concurrent_ && calls_.size() > 1 ? "" : entry->invocation.text();
     if (id == last_finished_ && !concurrent_) return last_finished_invocation_.text();
     return {};
 }
@@ -29,10 +30,12 @@ void Worker::on_output(std::string_view line, bool is_stderr) {
         if (last_words_.size() >= kept_last_words) last_words_.pop_front();
         last_words_.push_back(to_utf8(line.substr(0, 500)));
     }
-    write_log(is_stderr ? LogLevel::error : LogLevel::info, is_stderr ? "stderr" : "stdout", running_invocation(), line);
+    write_log(is_stderr ? LogLevel::error : LogLevel::info, is_stderr ? "stderr" : "stdout",
+              running_invocation(), line);
 }
 
-void Worker::write_log(LogLevel level, std::string_view stream, std::string_view invocation, std::string_view text) {
+void Worker::write_log(LogLevel level, std::string_view stream, std::string_view invocation,
+                       std::string_view text) {
     if (binding_.logs == nullptr || !binding_.version) return;
     uint64_t dropped = 0;
     if (!gate_.admit(text.size(), context_.clock.steady(), dropped)) return;
@@ -45,7 +48,8 @@ void Worker::write_log(LogLevel level, std::string_view stream, std::string_view
         FunctionLogRecord note = record;
         note.level = LogLevel::warn;
         note.stream = "platform";
-        note.message = std::to_string(dropped) + " lines were dropped here: the function prints faster than lines are kept";
+        note.message = std::to_string(dropped) +
+                       " lines were dropped here: the function prints faster than lines are kept";
         binding_.logs->write(std::move(note));
     }
     record.level = level;

@@ -32,7 +32,8 @@ Zygote::~Zygote() {
 Result<void> Zygote::boot(Spawner& spawner) {
     int ends[2];
     if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
-        return Error(Errc::provider_error, std::string("cannot make a socket for the zygote: ") + std::strerror(errno));
+        return Error(Errc::provider_error,
+                     std::string("cannot make a socket for the zygote: ") + std::strerror(errno));
     const int size = 1 << 20;
     (void)::setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
     socket_.assign(ends[0]);
@@ -40,8 +41,9 @@ Result<void> Zygote::boot(Spawner& spawner) {
     const std::vector<int> descriptors{ends[1], make_memory_file("hks_zygote.py", embedded_python_zygote()),
                                        make_memory_file("hks_worker.py", embedded_python_worker()),
                                        make_memory_file("hks_sandbox.so", embedded_sandbox_object())};
-    const std::string message = execute_request(serial_, nullptr, {interpreter_, "-I", "-S", "-B", "-c", boot_line},
-                                                {"PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8", "TZ=UTC", "HOME=/"});
+    const std::string message =
+        execute_request(serial_, nullptr, {interpreter_, "-I", "-S", "-B", "-c", boot_line},
+                        {"PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8", "TZ=UTC", "HOME=/"});
     auto sent = spawner.send(message, descriptors);
     close_all(descriptors);
     if (!sent) return sent;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-// The server's end of one Python zygote: requests to fork go in, reports come out. One per interpreter and workspace;
-// owned by the backend. Requests that the socket has no room for wait here with their descriptors. Loop thread.
+// The server's end of one Python zygote: requests to fork go in, reports come out. One per interpreter and
+// workspace; owned by the backend. Requests that the socket has no room for wait here with their descriptors.
+// Loop thread.
 
 #include "process/spawner_protocol.hpp"
 

@@ -41,7 +41,8 @@ class TestCall : public Call {
         request.source_ip = "127.0.0.1";
         request.body = body_;
     }
-    void on_response(int response_status, std::string_view headers, std::string_view body, bool end) override {
+    void on_response(int response_status, std::string_view headers, std::string_view body,
+                     bool end) override {
         status = response_status;
         header_lines = headers;
         answer += body;
@@ -71,7 +72,8 @@ class TestListener : public InstanceListener {
     void on_ready(Instance&, const ReadyInfo& info) override { ready = info; }
     void on_start_failed(Instance&, const ExitInfo& why) override { failed = why; }
     void on_slot_free(Instance&) override { slots_freed++; }
-    void on_gone(Instance&, const ExitInfo& why, std::span<Call* const> s, std::span<Call* const> u) override {
+    void on_gone(Instance&, const ExitInfo& why, std::span<Call* const> s,
+                 std::span<Call* const> u) override {
         gone = why;
         started.assign(s.begin(), s.end());
         unstarted.assign(u.begin(), u.end());
@@ -91,7 +93,8 @@ class Backend {
     ~Backend();
 
     /// A bundle with these files; returns its version, whose digest names the folder.
-    std::shared_ptr<Version> version(const std::string& language, const std::map<std::string, std::string>& files,
+    std::shared_ptr<Version> version(const std::string& language,
+                                     const std::map<std::string, std::string>& files,
                                      const std::string& handler = "");
     std::unique_ptr<Instance> start(const std::shared_ptr<Version>& version, TestListener& listener,
                                     std::vector<std::pair<std::string, std::string>> environment = {});

@@ -15,7 +15,8 @@ const RuntimeTable& host_runtimes() {
 Backend::Backend(const ProcessBackendOptions& more)
     : logger(
           telemetry::Level::debug, telemetry::Format::text,
-          [](void* text, std::string_view line) { static_cast<std::string*>(text)->append(line); }, &server_log),
+          [](void* text, std::string_view line) { static_cast<std::string*>(text)->append(line); },
+          &server_log),
       options(more) {
     spawner = Spawner::fork().value();
     char name[] = "/tmp/hks-runtime-XXXXXX";
@@ -25,7 +26,8 @@ Backend::Backend(const ProcessBackendOptions& more)
     options.bundles = folder / "bundles";
     std::filesystem::create_directories(options.data_dir);
     std::filesystem::create_directories(options.bundles);
-    backend = std::make_unique<ProcessBackend>(loop, options, *spawner, host_runtimes(), logs, clock, logger, metrics);
+    backend = std::make_unique<ProcessBackend>(loop, options, *spawner, host_runtimes(), logs, clock, logger,
+                                               metrics);
     const auto opened = backend->open();
     if (!opened) FAIL(opened.error().message);
 }
@@ -37,7 +39,8 @@ Backend::~Backend() {
     std::filesystem::remove_all(folder, ignored);
 }
 
-std::shared_ptr<Version> Backend::version(const std::string& language, const std::map<std::string, std::string>& files,
+std::shared_ptr<Version> Backend::version(const std::string& language,
+                                          const std::map<std::string, std::string>& files,
                                           const std::string& handler) {
     auto made = std::make_shared<Version>();
     made->key = ++bundles_;
@@ -98,8 +101,16 @@ std::vector<int> descendants_of(int root_pid) {
     return pids;
 }
 
-bool process_exists(int pid) { return ::kill(pid, 0) == 0; }
+bool process_exists(int pid) {
+    std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
+    std::string text;
+    std::getline(stat, text);
+    // A zombie waits for a parent that is not ours.
+    return !text.empty() && text.find(") Z ") == std::string::npos;
+}
 
-bool is_root() { return ::geteuid() == 0; }
+bool is_root() {
+    return ::geteuid() == 0;
+}
 
 }  // namespace hks::runtime::test

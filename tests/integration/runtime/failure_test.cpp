@@ -18,10 +18,12 @@ def handle(event):
     if event.get('crash'):
         os._exit(3)
     return {'n': event['n']}
-)"}}), listener);
+)"}}),
+                                  listener);
     std::vector<std::unique_ptr<TestCall>> calls;
     for (int i = 0; i < 5; i++) {
-        calls.push_back(std::make_unique<TestCall>(i == 2 ? R"({"crash": true})" : R"({"n": )" + std::to_string(i) + "}"));
+        calls.push_back(std::make_unique<TestCall>(i == 2 ? R"({"crash": true})"
+                                                          : R"({"n": )" + std::to_string(i) + "}"));
         instance->send(*calls.back());
     }
     REQUIRE(backend.run_until([&] { return listener.gone.has_value(); }));
@@ -37,7 +39,8 @@ def handle(event):
 TEST_CASE("an instance killed by hand says by which signal") {
     Backend backend;
     TestListener listener;
-    auto instance = backend.ready(backend.version("python", {{"function.py", "def handle(event): return 1"}}), listener);
+    auto instance =
+        backend.ready(backend.version("python", {{"function.py", "def handle(event): return 1"}}), listener);
     ::kill(instance->pid(), SIGKILL);
     REQUIRE(backend.run_until([&] { return listener.gone.has_value(); }));
     CHECK(listener.gone->reason == "was killed by signal 9 (SIGKILL)");
@@ -48,7 +51,8 @@ TEST_CASE("an instance killed by hand says by which signal") {
 TEST_CASE("kill() ends a handler that hangs, with the reason it was given") {
     Backend backend;
     TestListener listener;
-    auto instance = backend.ready(backend.version("python", {{"function.py", "def handle(event):\n  while True: pass\n"}}), listener);
+    auto instance = backend.ready(
+        backend.version("python", {{"function.py", "def handle(event):\n  while True: pass\n"}}), listener);
     TestCall hangs, waits;
     instance->send(hangs);
     instance->send(waits);
@@ -72,7 +76,8 @@ def handle(event):
     hog = []
     while True:
         hog.append(bytearray(1 << 20))
-)"}}), listener);
+)"}}),
+                                  listener);
     TestCall call;
     instance->send(call);
     REQUIRE(backend.run_until([&] { return listener.gone.has_value(); }));
@@ -93,7 +98,8 @@ def handle(event):
     for i in range(300):
         hog.append(b'x' * (1 << 20))
     time.sleep(10)
-)"}}), listener);
+)"}}),
+                                  listener);
     TestCall call;
     instance->send(call);
     REQUIRE(backend.run_until([&] { return listener.gone.has_value(); }));
@@ -104,7 +110,8 @@ def handle(event):
 TEST_CASE("a module that cannot be imported fails the start with its traceback") {
     Backend backend;
     TestListener listener;
-    auto instance = backend.start(backend.version("python", {{"function.py", "import nothing_of_that_name\n"}}), listener);
+    auto instance = backend.start(
+        backend.version("python", {{"function.py", "import nothing_of_that_name\n"}}), listener);
     REQUIRE(backend.run_until([&] { return listener.failed.has_value(); }));
     CHECK(listener.failed->type == "ModuleNotFoundError");
     CHECK_THAT(listener.failed->message, Contains("nothing_of_that_name"));
@@ -116,7 +123,9 @@ TEST_CASE("a crash while loading fails the start with the last words on stderr")
     Backend backend;
     TestListener listener;
     auto instance = backend.start(
-        backend.version("python", {{"function.py", "import os\nos.write(2, b'no licence\\n')\nos._exit(7)\n"}}), listener);
+        backend.version("python",
+                        {{"function.py", "import os\nos.write(2, b'no licence\\n')\nos._exit(7)\n"}}),
+        listener);
     REQUIRE(backend.run_until([&] { return listener.failed.has_value(); }));
     CHECK(listener.failed->reason == "exited with code 7 before its handler was loaded: no licence");
 }
@@ -129,7 +138,8 @@ def handle(event):
     if event.get('bad'):
         raise ValueError('no such thing')
     return 'fine'
-)"}}), listener);
+)"}}),
+                                  listener);
     TestCall bad(R"({"bad": 1})");
     instance->send(bad);
     CHECK(backend.call(*instance) == "fine");
@@ -159,7 +169,11 @@ TEST_CASE("a worker that sends nonsense is ended, not believed") {
     INFO(name);
     Backend backend;
     TestListener listener;
-    auto instance = backend.ready(backend.version("python", {{"function.py", "import os, struct, time\ndef handle(event):\n    os.write(3, " + code + ")\n    time.sleep(60)\n"}}), listener);
+    auto instance = backend.ready(
+        backend.version("python",
+                        {{"function.py", "import os, struct, time\ndef handle(event):\n    os.write(3, " +
+                                             code + ")\n    time.sleep(60)\n"}}),
+        listener);
     TestCall call, ahead;
     instance->send(call);
     instance->send(ahead);
@@ -216,7 +230,8 @@ TEST_CASE("an instance may be destroyed inside every callback") {
             TestListener::on_slot_free(instance);
             if (when == 1) held->reset();
         }
-        void on_gone(Instance& instance, const ExitInfo& why, std::span<Call* const> s, std::span<Call* const> u) override {
+        void on_gone(Instance& instance, const ExitInfo& why, std::span<Call* const> s,
+                     std::span<Call* const> u) override {
             TestListener::on_gone(instance, why, s, u);
             held->reset();
         }
@@ -227,7 +242,8 @@ TEST_CASE("an instance may be destroyed inside every callback") {
     listener.when = when;
     std::unique_ptr<Instance> held;
     listener.held = &held;
-    held = backend.start(backend.version("python", {{"function.py", "def handle(event): return 1"}}), listener);
+    held =
+        backend.start(backend.version("python", {{"function.py", "def handle(event): return 1"}}), listener);
     REQUIRE(backend.run_until([&] { return listener.ready.has_value(); }));
     TestCall first, second;
     if (when >= 1) {

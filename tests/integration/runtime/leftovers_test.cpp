@@ -65,12 +65,14 @@ TEST_CASE("a daemon that a function left behind ends with its instance") {
     Backend backend(options);
     TestListener listener, other;
     auto instance = backend.ready(backend.version("python", {{"function.py", leaves_a_daemon}}), listener);
-    auto neighbour = backend.ready(backend.version("python", {{"function.py", "def handle(event): return 'alive'"}}), other);
+    auto neighbour = backend.ready(
+        backend.version("python", {{"function.py", "def handle(event): return 'alive'"}}), other);
     backend.call(*instance);
     const size_t with_daemon = descendants_of(backend.spawner->pid()).size();
     instance->kill("enough");
     REQUIRE(backend.run_until([&] { return listener.gone.has_value(); }));
-    CHECK(backend.run_until([&] { return descendants_of(backend.spawner->pid()).size() <= with_daemon - 2; }));
+    CHECK(
+        backend.run_until([&] { return descendants_of(backend.spawner->pid()).size() <= with_daemon - 2; }));
     CHECK(backend.call(*neighbour) == "alive");
 }
 
@@ -85,10 +87,13 @@ TEST_CASE("after kill -9 of the server everything it started ends too") {
         options.use_cgroups = use_cgroups;
         Backend backend(options);
         TestListener listener, node_listener;
-        auto instance = backend.ready(backend.version("python", {{"function.py", leaves_a_daemon}}), listener);
-        auto node = backend.ready(backend.version("node", {{"index.js", "exports.handle = () => 1"}}), node_listener);
+        auto instance =
+            backend.ready(backend.version("python", {{"function.py", leaves_a_daemon}}), listener);
+        auto node =
+            backend.ready(backend.version("node", {{"index.js", "exports.handle = () => 1"}}), node_listener);
         backend.call(*instance);
-        const std::string line = std::to_string(backend.spawner->pid()) + " " + backend.folder.string() + "\n";
+        const std::string line =
+            std::to_string(backend.spawner->pid()) + " " + backend.folder.string() + "\n";
         (void)!::write(report[1], line.data(), line.size());
         ::pause();
         ::_exit(0);

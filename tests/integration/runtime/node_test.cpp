@@ -21,7 +21,8 @@ TEST_CASE("a Node function answers from a worker that was started for it, and fr
     const bool prepared = GENERATE(false, true);
     Backend backend;
     TestListener listener;
-    const auto version = backend.version("node", {{"index.js", "exports.handle = () => ({ hello: 'node' })"}});
+    const auto version =
+        backend.version("node", {{"index.js", "exports.handle = () => ({ hello: 'node' })"}});
     if (prepared) {
         backend.backend->prepare(*version);
         backend.run_until([] { return false; }, milliseconds(500));
@@ -44,8 +45,9 @@ TEST_CASE("a prepared Node worker is as closed as one started for its function")
     const std::string cwd = is_root() ? "/run/hks/code" : "";
     const std::string answer = backend.call(*instance);
     if (is_root())
-        CHECK(answer ==
-              R"({"cwd":"/run/hks/code","tmp":[],"write":"EROFS","uid":true,"env":"HKS_FUNCTION_NAME HKS_FUNCTION_VERSION HKS_WORKSPACE_NAME HOME LANG PATH TMPDIR TZ _HANDLER"})");
+        CHECK(
+            answer ==
+            R"({"cwd":"/run/hks/code","tmp":[],"write":"EROFS","uid":true,"env":"HKS_FUNCTION_NAME HKS_FUNCTION_VERSION HKS_WORKSPACE_NAME HOME LANG PATH TMPDIR TZ _HANDLER"})");
 }
 
 TEST_CASE("the pool is refilled after a worker was taken and never holds more than it should") {
@@ -56,7 +58,8 @@ TEST_CASE("the pool is refilled after a worker was taken and never holds more th
     CHECK(backend.metrics.gauge("hks_workers_prepared", "").value() == 1);
     TestListener first, second;
     auto a = backend.ready(version, first);
-    REQUIRE(backend.run_until([&] { return backend.metrics.gauge("hks_workers_prepared", "").value() == 1; }));
+    REQUIRE(
+        backend.run_until([&] { return backend.metrics.gauge("hks_workers_prepared", "").value() == 1; }));
     auto b = backend.ready(version, second);
     CHECK(a->pid() != b->pid());
     CHECK(backend.call(*a) == std::to_string(a->pid()));
@@ -66,16 +69,18 @@ TEST_CASE("the pool is refilled after a worker was taken and never holds more th
 TEST_CASE("no Node worker is started while nobody asked for one") {
     Backend backend;
     TestListener listener;
-    auto instance = backend.ready(backend.version("python", {{"function.py", "def handle(event): return 1"}}), listener);
+    auto instance =
+        backend.ready(backend.version("python", {{"function.py", "def handle(event): return 1"}}), listener);
     CHECK(backend.metrics.gauge("hks_workers_prepared", "").value() == 0);
 }
 
 TEST_CASE("a Node function that fills its heap is ended and says so") {
     Backend backend;
     TestListener listener;
-    auto instance = backend.ready(
-        backend.version("node", {{"index.js", "exports.handle = () => { const a = []; for (;;) a.push({ a: new Array(1000).fill(1.5) }); }"}}),
-        listener);
+    auto instance = backend.ready(backend.version("node", {{"index.js",
+                                                            "exports.handle = () => { const a = []; for (;;) "
+                                                            "a.push({ a: new Array(1000).fill(1.5) }); }"}}),
+                                  listener);
     TestCall call;
     instance->send(call);
     REQUIRE(backend.run_until([&] { return listener.gone.has_value(); }, milliseconds(60'000)));
@@ -86,7 +91,8 @@ TEST_CASE("a Node function that fills its heap is ended and says so") {
 TEST_CASE("a Node module that throws fails the start with its stack") {
     Backend backend;
     TestListener listener;
-    auto instance = backend.start(backend.version("node", {{"index.js", "throw new TypeError('not today')"}}), listener);
+    auto instance =
+        backend.start(backend.version("node", {{"index.js", "throw new TypeError('not today')"}}), listener);
     REQUIRE(backend.run_until([&] { return listener.failed.has_value(); }));
     CHECK(listener.failed->type == "TypeError");
     CHECK(listener.failed->message == "not today");

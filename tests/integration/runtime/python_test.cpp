@@ -32,7 +32,8 @@ TEST_CASE("a thousand calls sent ahead are all answered in order") {
         instance->send(*calls.back());
     }
     REQUIRE(backend.run_until([&] { return instance->outstanding() == 0; }));
-    for (int i = 0; i < 1000; i++) REQUIRE(calls[static_cast<size_t>(i)]->answer == R"({"hello":")" + std::to_string(i) + "\"}");
+    for (int i = 0; i < 1000; i++)
+        REQUIRE(calls[static_cast<size_t>(i)]->answer == R"({"hello":")" + std::to_string(i) + "\"}");
     CHECK(listener.slots_freed == 1000);
 }
 

@@ -47,29 +47,35 @@ struct Inside {
 
 }  // namespace
 
-TEST_CASE("a function of a root server runs as a uid of its own, without groups, capabilities or a way back") {
+TEST_CASE(
+    "a function of a root server runs as a uid of its own, without groups, capabilities or a way back") {
     if (!is_root()) return;
     Inside inside;
-    CHECK(inside("[os.getuid() >= 50000, os.getuid() == os.getgid() == os.geteuid(), os.getgroups()]") == "[true, true, []]");
+    CHECK(inside("[os.getuid() >= 50000, os.getuid() == os.getgid() == os.geteuid(), os.getgroups()]") ==
+          "[true, true, []]");
     CHECK(inside("attempt(lambda: os.setuid(0))") == "\"EPERM\"");
-    CHECK(inside("[l.split()[1] for l in open('/proc/self/status') if l[:3] == 'Cap']") ==
-          R"(["0000000000000000", "0000000000000000", "0000000000000000", "0000000000000000", "0000000000000000"])");
-    CHECK(inside("[l.split()[1] for l in open('/proc/self/status') if l.startswith('NoNewPrivs')]") == R"(["1"])");
+    CHECK(
+        inside("[l.split()[1] for l in open('/proc/self/status') if l[:3] == 'Cap']") ==
+        R"(["0000000000000000", "0000000000000000", "0000000000000000", "0000000000000000", "0000000000000000"])");
+    CHECK(inside("[l.split()[1] for l in open('/proc/self/status') if l.startswith('NoNewPrivs')]") ==
+          R"(["1"])");
 }
 
 TEST_CASE("two instances of a root server never share a uid") {
     if (!is_root()) return;
     Inside inside;
     TestListener second_listener;
-    auto second = inside.backend.ready(inside.backend.version("python", {{"function.py", evaluator}}), second_listener);
+    auto second =
+        inside.backend.ready(inside.backend.version("python", {{"function.py", evaluator}}), second_listener);
     CHECK(inside("os.getuid()") != inside.backend.call(*second, R"x({"do": "os.getuid()"})x"));
 }
 
 TEST_CASE("the code is there, read-only, and is the working folder, although its path cannot be entered") {
     Inside inside;
-    CHECK(inside("[__file__ == os.path.join(os.getcwd(), 'function.py'), os.listdir('.')]") == R"([true, ["function.py"]])");
+    CHECK(inside("[__file__ == os.path.join(os.getcwd(), 'function.py'), os.listdir('.')]") ==
+          R"([true, ["function.py"]])");
     CHECK(inside("attempt(lambda: write('new.py', b'x'))") == "\"EROFS\"");
-    CHECK(inside("attempt(lambda: write('function.py', b'x'))") == (is_root() ? "\"EACCES\"" : "\"EROFS\""));
+    CHECK(inside("attempt(lambda: write('function.py', b'x'))") == "\"EROFS\"");
 }
 
 TEST_CASE("/tmp is private, empty and bounded") {
@@ -79,43 +85,60 @@ TEST_CASE("/tmp is private, empty and bounded") {
     version->spec.resources.ephemeral_storage = 4 << 20;
     auto instance = backend.ready(version, listener);
     auto neighbour = backend.ready(version, other);
-    CHECK(backend.call(*instance, R"x({"do": "[os.listdir('/tmp'), os.environ['TMPDIR'], os.environ['HOME']]"})x") ==
+    CHECK(backend.call(*instance,
+                       R"x({"do": "[os.listdir('/tmp'), os.environ['TMPDIR'], os.environ['HOME']]"})x") ==
           R"([[], "/tmp", "/tmp"])");
-    CHECK(backend.call(*instance, R"x({"do": "attempt(lambda: write('/tmp/a', b'x' * 3000000))"})x") == "3000000");
+    CHECK(backend.call(*instance, R"x({"do": "attempt(lambda: write('/tmp/a', b'x' * 3000000))"})x") ==
+          "3000000");
     // What still fits is written, then nothing more.
-    CHECK(backend.call(*instance, R"x({"do": "attempt(lambda: write('/tmp/b', b'x' * 3000000)) < 1300000"})x") == "true");
-    CHECK(backend.call(*instance, R"x({"do": "attempt(lambda: write('/tmp/c', b'x' * 3000000))"})x") == "\"ENOSPC\"");
-    CHECK(backend.call(*neighbour, R"x({"do": "os.listdir('/tmp') + os.listdir('/dev/shm') + os.listdir('/var/tmp')"})x") == "[]");
+    CHECK(backend.call(*instance,
+                       R"x({"do": "attempt(lambda: write('/tmp/b', b'x' * 3000000)) < 1300000"})x") ==
+          "true");
+    CHECK(backend.call(*instance, R"x({"do": "attempt(lambda: write('/tmp/c', b'x' * 3000000))"})x") ==
+          "\"ENOSPC\"");
+    CHECK(backend.call(
+              *neighbour,
+              R"x({"do": "os.listdir('/tmp') + os.listdir('/dev/shm') + os.listdir('/var/tmp')"})x") == "[]");
     CHECK_FALSE(std::filesystem::exists("/tmp/a"));
 }
 
-TEST_CASE("the environment is exactly the one the contract names, with the function's own over the defaults") {
+TEST_CASE(
+    "the environment is exactly the one the contract names, with the function's own over the defaults") {
     ::setenv("HKS_TEST_SECRET_OF_THE_SERVER", "hidden", 1);
     Backend backend;
     TestListener listener;
     const auto version = backend.version("python", {{"function.py", evaluator}}, "function.handle");
-    auto instance = backend.start(version, listener, {{"COLOUR", "blue"}, {"TZ", "Europe/Berlin"}, {"HKS_FUNCTION_NAME", "liar"}});
+    auto instance = backend.start(
+        version, listener, {{"COLOUR", "blue"}, {"TZ", "Europe/Berlin"}, {"HKS_FUNCTION_NAME", "liar"}});
     REQUIRE(backend.run_until([&] { return listener.ready.has_value(); }));
-    CHECK(backend.call(*instance, R"x({"do": "sorted(os.environ)"})x") ==
-          R"(["COLOUR", "HKS_FUNCTION_NAME", "HKS_FUNCTION_VERSION", "HKS_WORKSPACE_NAME", "HOME", "LANG", "PATH", "TMPDIR", "TZ", "_HANDLER"])");
-    CHECK(backend.call(*instance, R"x({"do": "[os.environ[k] for k in ('COLOUR','TZ','HKS_FUNCTION_NAME','HKS_FUNCTION_VERSION','HKS_WORKSPACE_NAME','_HANDLER','LANG')]"})x") ==
-          R"(["blue", "Europe/Berlin", "hello", "1", "default", "function.handle", "C.UTF-8"])");
-    CHECK(backend.call(*instance, R"x({"do": "open('/proc/1/environ').read() if os.getuid() == 0 else ''"})x") == "\"\"");
+    CHECK(
+        backend.call(*instance, R"x({"do": "sorted(os.environ)"})x") ==
+        R"(["COLOUR", "HKS_FUNCTION_NAME", "HKS_FUNCTION_VERSION", "HKS_WORKSPACE_NAME", "HOME", "LANG", "PATH", "TMPDIR", "TZ", "_HANDLER"])");
+    CHECK(
+        backend.call(
+            *instance,
+            R"x({"do": "[os.environ[k] for k in ('COLOUR','TZ','HKS_FUNCTION_NAME','HKS_FUNCTION_VERSION','HKS_WORKSPACE_NAME','_HANDLER','LANG')]"})x") ==
+        R"(["blue", "Europe/Berlin", "hello", "1", "default", "function.handle", "C.UTF-8"])");
+    CHECK(backend.call(*instance,
+                       R"x({"do": "open('/proc/1/environ').read() if os.getuid() == 0 else ''"})x") ==
+          "\"\"");
     ::unsetenv("HKS_TEST_SECRET_OF_THE_SERVER");
 }
 
 TEST_CASE("no descriptor of the server, the spawner or the zygote is open") {
     Inside inside;
-    CHECK(inside("sorted(int(f) for f in os.listdir('/proc/self/fd') if attempt(lambda: os.stat('/proc/self/fd/' + f)) != 'ENOENT')") ==
-          "[0, 1, 2, 3, 4]");
-    CHECK(inside("[os.readlink('/proc/self/fd/0'), os.readlink('/proc/self/fd/1')[:5], os.readlink('/proc/self/fd/3')[:7]]") ==
-          R"(["/dev/null", "pipe:", "socket:"])");
+    // 5 is the copy of the shared page's descriptor that Python's mmap keeps; 6 the listing itself.
+    CHECK(inside("[f for f in os.listdir('/proc/self/fd') if int(f) > 6]") == "[]");
+    CHECK(inside("'hks_page' in os.readlink('/proc/self/fd/4') and 'hks_page' in "
+                 "os.readlink('/proc/self/fd/5')") == "true");
+    CHECK(inside("[os.readlink('/proc/self/fd/0'), os.readlink('/proc/self/fd/1')[:5], "
+                 "os.readlink('/proc/self/fd/3')[:7]]") == R"(["/dev/null", "pipe:", "socket:"])");
 }
 
 TEST_CASE("limits of files, core dumps and memory locking are set") {
     Inside inside;
-    CHECK(inside("[resource.getrlimit(r)[1] for r in (resource.RLIMIT_NOFILE, resource.RLIMIT_CORE, resource.RLIMIT_FSIZE)]") ==
-          "[1024, 0, 536870912]");
+    CHECK(inside("[resource.getrlimit(r)[1] for r in (resource.RLIMIT_NOFILE, resource.RLIMIT_CORE, "
+                 "resource.RLIMIT_FSIZE)]") == "[1024, 0, 536870912]");
     CHECK(inside("resource.getrlimit(resource.RLIMIT_AS)[0]") == "-1");
 }
 
@@ -137,7 +160,8 @@ def handle(event):
             born += 1
     except OSError as error:
         return {'born': born, 'why': error.strerror}
-)"}}), listener);
+)"}}),
+                                  listener);
     TestCall call;
     instance->send(call);
     REQUIRE(backend.run_until([&] { return call.ended || listener.gone; }));

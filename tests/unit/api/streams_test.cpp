@@ -33,8 +33,8 @@ const std::string follow = ws + "/functions/hello/logs?follow=true";
 }  // namespace
 
 TEST_CASE("a follower gets what is kept and then what comes, once and in order") {
-    ApiWorld world;
     FakeExchange exchange;
+    ApiWorld world;
     world.make_function("hello");
     for (int i = 0; i < 10; ++i) world.write_log(std::to_string(i));
     world.begin(exchange, "GET", follow);
@@ -46,21 +46,24 @@ TEST_CASE("a follower gets what is kept and then what comes, once and in order")
 }
 
 TEST_CASE("more lines than fit while catching up are read again, not lost") {
-    ApiWorld world;
     FakeExchange exchange;
+    ApiWorld world;
     world.make_function("hello");
     world.begin(exchange, "GET", follow);
     for (int i = 0; i < 2500; ++i) world.write_log(std::to_string(i));
-    REQUIRE(world.run_until([&] { return messages(exchange).size() >= 2500; }));
+    REQUIRE(world.run_until([&] {
+        if (exchange.unread > 0) exchange.drain();
+        return messages(exchange).size() >= 2500;
+    }));
     CHECK(messages(exchange) == numbers(0, 2499));
 }
 
 TEST_CASE("a slow client gets every line once it reads again") {
-    ApiWorld world;
     FakeExchange exchange;
+    ApiWorld world;
     world.make_function("hello");
     world.begin(exchange, "GET", follow + "&limit=0");
-    const std::string pad(100'000, 'x');
+    const std::string pad(50'000, 'x');
     for (int i = 0; i < 50; ++i) world.write_log(pad + std::to_string(i));
     CHECK(messages(exchange).size() < 10);
     REQUIRE(world.run_until([&] {
@@ -69,14 +72,14 @@ TEST_CASE("a slow client gets every line once it reads again") {
     }));
     const auto all = messages(exchange);
     for (int i = 0; i < 50; ++i)
-        CHECK(all[static_cast<size_t>(i)] == pad.substr(0, 100'000) + std::to_string(i));
+        CHECK(all[static_cast<size_t>(i)] == pad + std::to_string(i));
 }
 
 TEST_CASE("a follower may ask for the newest lines, a level, and to go on from its last event") {
+    FakeExchange newest, errors, resumed;
     ApiWorld world;
     world.make_function("hello");
     for (int i = 0; i < 5; ++i) world.write_log(std::to_string(i), i == 2 ? LogLevel::error : LogLevel::info);
-    FakeExchange newest, errors, resumed;
     world.begin(newest, "GET", follow + "&limit=2");
     world.begin(errors, "GET", follow + "&level=error");
     REQUIRE(world.run_until([&] { return messages(newest).size() == 2 && messages(errors).size() == 1; }));
@@ -89,8 +92,8 @@ TEST_CASE("a follower may ask for the newest lines, a level, and to go on from i
 }
 
 TEST_CASE("a follower whose client is gone hears nothing more and gives the exchange back") {
-    ApiWorld world;
     FakeExchange exchange;
+    ApiWorld world;
     world.make_function("hello");
     world.begin(exchange, "GET", follow);
     exchange.close();
@@ -104,8 +107,8 @@ TEST_CASE("a follower whose client is gone hears nothing more and gives the exch
 TEST_CASE("a silent stream beats, and ends when its function is deleted") {
     api::ApiOptions options;
     options.heartbeat = milliseconds(20);
-    ApiWorld world(options);
     FakeExchange exchange;
+    ApiWorld world(options);
     world.make_function("hello");
     world.begin(exchange, "GET", follow);
     REQUIRE(world.run_until([&] { return exchange.body.find(": still here") != std::string::npos; }));
@@ -114,8 +117,8 @@ TEST_CASE("a silent stream beats, and ends when its function is deleted") {
 }
 
 TEST_CASE("stopping ends the streams") {
-    ApiWorld world;
     FakeExchange exchange;
+    ApiWorld world;
     world.make_function("hello");
     world.begin(exchange, "GET", follow);
     world.api.stop();
@@ -123,8 +126,8 @@ TEST_CASE("stopping ends the streams") {
 }
 
 TEST_CASE("a follower for which the pool has no room ends with an error event") {
-    ApiWorld world;
     FakeExchange exchange;
+    ApiWorld world;
     world.make_function("hello");
     world.pool.stop();
     world.begin(exchange, "GET", follow);
@@ -148,8 +151,8 @@ struct Invocation {
         REQUIRE(world.run_until([&] { return exchange.answers > 0; }));
         return json::parse(exchange.body);
     }
-    ApiWorld world;
     FakeExchange exchange;
+    ApiWorld world;
 };
 
 }  // namespace
@@ -218,8 +221,8 @@ TEST_CASE("a caller who goes away cancels the call and gives the exchange back")
 }
 
 TEST_CASE("a function without a ready version cannot be invoked") {
-    ApiWorld world;
     FakeExchange exchange;
+    ApiWorld world;
     take(world.registry.create("default", "hello", {}));
     CHECK(world.ask(exchange, "POST", ws + "/functions/hello/invoke")["code"] == "VERSION_NOT_FOUND");
     CHECK(world.ask(exchange, "POST", ws + "/functions/none/invoke")["code"] == "FUNCTION_NOT_FOUND");

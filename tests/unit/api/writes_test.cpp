@@ -15,8 +15,8 @@ const json trigger{{"type", "http"}, {"name", "two"}, {"config", {{"path", "/two
 }
 
 TEST_CASE("the same Idempotency-Key gives the same answer and does it once") {
-    ApiWorld world;
     FakeExchange exchange;
+    ApiWorld world;
     world.make_function("hello");
     const json first =
         world.ask(exchange, "POST", ws + "/functions/hello/triggers", trigger, {{"idempotency-key", "k"}});
@@ -30,8 +30,8 @@ TEST_CASE("the same Idempotency-Key gives the same answer and does it once") {
 }
 
 TEST_CASE("a refusal is remembered under its Idempotency-Key as well") {
-    ApiWorld world;
     FakeExchange exchange;
+    ApiWorld world;
     world.ask(exchange, "POST", ws + "/functions/hello/triggers", trigger, {{"idempotency-key", "k"}});
     CHECK(exchange.status == 404);
     world.make_function("hello");
@@ -40,8 +40,8 @@ TEST_CASE("a refusal is remembered under its Idempotency-Key as well") {
 }
 
 TEST_CASE("an Idempotency-Key belongs to one body, one path and one token") {
-    ApiWorld world;
     FakeExchange exchange;
+    ApiWorld world;
     world.make_function("hello");
     world.ask(exchange, "POST", ws + "/functions/hello/triggers", trigger, {{"idempotency-key", "k"}});
     json other = trigger;
@@ -58,8 +58,8 @@ TEST_CASE("an Idempotency-Key belongs to one body, one path and one token") {
 }
 
 TEST_CASE("a token's value is not kept for its Idempotency-Key") {
-    ApiWorld world;
     FakeExchange exchange;
+    ApiWorld world;
     const json body{{"name", "ci"}, {"role", "viewer"}};
     const json made = world.ask(exchange, "POST", ws + "/tokens", body, {{"idempotency-key", "k"}});
     REQUIRE(exchange.status == 201);
@@ -71,16 +71,16 @@ TEST_CASE("a token's value is not kept for its Idempotency-Key") {
 }
 
 TEST_CASE("an Idempotency-Key that is no key is refused") {
-    ApiWorld world;
     FakeExchange exchange;
+    ApiWorld world;
     for (const std::string& key : {std::string(256, 'x'), std::string("a b"), std::string("\xc3\xa4")})
         CHECK(world.ask(exchange, "POST", ws + "/secrets", {}, {{"idempotency-key", key}})["code"] ==
               "VALIDATION_ERROR");
 }
 
 TEST_CASE("If-Match lets a write through only for what was read") {
-    ApiWorld world;
     FakeExchange exchange;
+    ApiWorld world;
     world.make_function("hello");
     const auto etag = [&] {
         world.ask(exchange, "GET", ws + "/functions/hello");
@@ -103,8 +103,8 @@ TEST_CASE("If-Match lets a write through only for what was read") {
 }
 
 TEST_CASE("labels alone make no new version") {
-    ApiWorld world;
     FakeExchange exchange;
+    ApiWorld world;
     world.make_function("hello");
     const json changed = world.ask(exchange, "PATCH", ws + "/functions/hello", {{"labels", {{"a", "b"}}}});
     CHECK(changed["labels"] == json{{"a", "b"}});
@@ -115,8 +115,8 @@ TEST_CASE("labels alone make no new version") {
 }
 
 TEST_CASE("lists come in pages") {
-    ApiWorld world;
     FakeExchange exchange;
+    ApiWorld world;
     for (const char* name : {"a", "b", "c"}) take(world.secrets.put("default", name, {{"k", "v"}}, false));
     const json first = world.ask(exchange, "GET", ws + "/secrets?limit=2");
     CHECK(first["items"].size() == 2);
@@ -130,8 +130,8 @@ TEST_CASE("lists come in pages") {
 }
 
 TEST_CASE("the url of a function is that of its first enabled trigger, as the caller sees the server") {
-    ApiWorld world;
     FakeExchange exchange;
+    ApiWorld world;
     FunctionSpec spec;
     spec.triggers = {TriggerSpec{.name = "off", .enabled = false},
                      TriggerSpec{.name = "own", .path = "/users/{id}"}};
@@ -142,8 +142,8 @@ TEST_CASE("the url of a function is that of its first enabled trigger, as the ca
 }
 
 TEST_CASE("a created function is built, and its build log ends with the version") {
-    ApiWorld world;
     FakeExchange exchange, log;
+    ApiWorld world;
     const json made = world.ask(exchange, "POST", ws + "/functions",
                                 {{"name", "hello"},
                                  {"runtime", "python3.11"},
@@ -164,16 +164,16 @@ TEST_CASE("a created function is built, and its build log ends with the version"
 }
 
 TEST_CASE("code of a version that is not built cannot be used again") {
-    ApiWorld world;
     FakeExchange exchange;
+    ApiWorld world;
     take(world.registry.create("default", "hello", {}));
     CHECK(world.ask(exchange, "POST", ws + "/functions/hello/versions", {{"memory", 256}})["code"] ==
           "CONFLICT");
 }
 
 TEST_CASE("a form without code and a name are both missed at once") {
-    ApiWorld world;
     FakeExchange exchange;
+    ApiWorld world;
     const json answer = world.ask(exchange, "POST", ws + "/functions", json::object());
     CHECK(answer["details"]["fields"].size() == 2);
 }

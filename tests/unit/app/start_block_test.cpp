@@ -14,7 +14,7 @@ TEST_CASE("the start block tells address, data, backend, runtimes, isolation and
     block.port = 8080;
     block.data_dir = "/data";
     block.backend = "process";
-    block.capabilities = R"({"isolation": {"rlimits": "in_force", "cgroup": "missing (no)",
+    block.capabilities = R"({"isolation": {"rlimits": "in_force", "cgroup": "missing: no",
     "user_namespace" : "not used here"
 }
 })";

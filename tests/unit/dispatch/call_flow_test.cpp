@@ -351,8 +351,9 @@ TEST_CASE("what a handler threw reaches the caller and counts as an error") {
     CHECK(call.status == 500);
     CHECK(call.failure.type == "ValueError");
     CHECK(pool->status().errors == 1);
-    CHECK(world.metrics.render().find("hks_errors_total{workspace=\"default\",function=\"hello\",version=\"1\","
-                                      "type=\"exception\"} 1") != std::string::npos);
+    CHECK(
+        world.metrics.render().find("hks_errors_total{workspace=\"default\",function=\"hello\",version=\"1\","
+                                    "type=\"exception\"} 1") != std::string::npos);
 }
 
 TEST_CASE("credit of a streamed answer reaches the instance") {

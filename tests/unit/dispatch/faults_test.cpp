@@ -116,7 +116,8 @@ TEST_CASE("out of memory says what to raise") {
     world.backend.at(0).become_ready();
     world.backend.at(0).die(1, "used more than 128Mi", false, true);
     CHECK(call.status == 502);
-    CHECK(call.failure.error.message == "The function used more than 128Mi of memory: raise resources.memory.");
+    CHECK(call.failure.error.message ==
+          "The function used more than 128Mi of memory: raise resources.memory.");
     CHECK(logged(world, "raise resources.memory"));
 }
 
@@ -311,7 +312,8 @@ TEST_CASE("a backend that cannot even try fails the call after invoke() has retu
 
 TEST_CASE("a secret that is not there is a start that fails with its name") {
     PoolWorld world;
-    world.environment_error = std::make_unique<Error>(Errc::secret_not_found, "Secret 'db' has no key 'url'.");
+    world.environment_error =
+        std::make_unique<Error>(Errc::secret_not_found, "Secret 'db' has no key 'url'.");
     auto pool = world.set->pool(world.make_version());
     FakeCall call;
     pool->invoke(call);

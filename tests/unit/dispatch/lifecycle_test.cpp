@@ -107,7 +107,8 @@ TEST_CASE("sixteen connections on a fast function are carried by one instance") 
 TEST_CASE("calls of no time are not held up by slow ones once both are known") {
     PoolWorld world;
     auto pool = world.set->pool(world.make_version());
-    Simulation simulation(world, 3ms, [](const Call& call) { return call.request.attempt == 2 ? 500ms : 0ms; });
+    Simulation simulation(world, 3ms,
+                          [](const Call& call) { return call.request.attempt == 2 ? 500ms : 0ms; });
     std::list<FakeCall> calls;
     const auto call = [&](int n) {
         FakeCall& fresh = calls.emplace_back();
@@ -135,7 +136,8 @@ TEST_CASE("a fast function that stalls gets another instance for those that wait
     PoolWorld world;
     auto pool = world.set->pool(world.make_version());
     bool stall = false;
-    Simulation simulation(world, 3ms, [&](const Call& call) { return stall && call.request.attempt == 7 ? 5s : 50us; });
+    Simulation simulation(world, 3ms,
+                          [&](const Call& call) { return stall && call.request.attempt == 7 ? 5s : 50us; });
     std::list<FakeCall> calls;
     for (int i = 0; i < 40; ++i) {
         pool->invoke(calls.emplace_back());

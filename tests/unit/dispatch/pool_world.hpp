@@ -31,7 +31,8 @@ class PoolWorld {
     }
 
     /// Sets the catalog: `active` is every function's only version, `others` are reachable by number.
-    void publish(std::vector<std::shared_ptr<Version>> active, std::vector<std::shared_ptr<Version>> others = {}) {
+    void publish(std::vector<std::shared_ptr<Version>> active,
+                 std::vector<std::shared_ptr<Version>> others = {}) {
         auto catalog = std::make_shared<registry::Catalog>();
         auto entries = std::map<std::string, std::shared_ptr<registry::FunctionEntry>>();
         const auto add = [&](const std::shared_ptr<Version>& version, bool is_active) {
@@ -73,7 +74,8 @@ class PoolWorld {
         for (int i = 0; i < n; ++i) {
             FakeCall call;
             pool.invoke(call);
-            if (i == 0 && !backend.live.empty() && call.times.sent == SteadyTime{}) backend.live.back()->become_ready();
+            if (i == 0 && !backend.live.empty() && call.times.sent == SteadyTime{})
+                backend.live.back()->become_ready();
             pass(run);
             for (FakeInstance* instance : std::vector(backend.live))
                 if (!instance->sent.empty()) instance->answer();
@@ -97,12 +99,18 @@ class PoolWorld {
         clock.advance(std::chrono::ceil<std::chrono::microseconds>(time - clock.steady()));
     }
     dispatch::PoolServices services() {
-        return {backend, logs, clock, logger, metrics,
+        return {backend,
+                logs,
+                clock,
+                logger,
+                metrics,
                 [this](const Version& version) -> Result<dispatch::Environment> {
                     if (environment_error) return *environment_error;
-                    return dispatch::Environment(version.spec.variables.begin(), version.spec.variables.end());
+                    return dispatch::Environment(version.spec.variables.begin(),
+                                                 version.spec.variables.end());
                 },
-                [this](SteadyTime at) { wake = std::min(wake, at); }, [this] { settle_asked = true; }};
+                [this](SteadyTime at) { wake = std::min(wake, at); },
+                [this] { settle_asked = true; }};
     }
 };
 

@@ -7,8 +7,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
-PoolLoad load_of(size_t waiting, size_t starting, size_t ready, nanoseconds service, nanoseconds stalled = 0ns,
-                 nanoseconds starting_for = 0ns) {
+PoolLoad load_of(size_t waiting, size_t starting, size_t ready, nanoseconds service,
+                 nanoseconds stalled = 0ns, nanoseconds starting_for = 0ns) {
     PoolLoad load;
     load.waiting = waiting;
     load.starting = starting;

@@ -25,7 +25,8 @@ TEST_CASE("what of a function's headers goes out") {
         // not the function's to say
         {"content-length: 5\nContent-Length: 7\n", true, ""},
         {"Transfer-Encoding: chunked\n", true, ""},
-        {"connection: close\nKeep-Alive: timeout=5\nupgrade: websocket\nTE: trailers\ntrailer: x\n", true, ""},
+        {"connection: close\nKeep-Alive: timeout=5\nupgrade: websocket\nTE: trailers\ntrailer: x\n", true,
+         ""},
         {"date: yesterday\nproxy-authenticate: Basic\nproxy-connection: close\n", true, ""},
         {"X-Hks-Version: 9\nx-hks-invocation-id: forged\nx-hks-: 1\n", true, ""},
         // splitting and nonsense
@@ -56,8 +57,12 @@ TEST_CASE("what of a function's headers goes out") {
 }
 
 TEST_CASE("milliseconds have three decimals") {
-    const std::pair<int64_t, const char*> rows[] = {{0, "0"},          {1, "0.001"},      {12, "0.012"},
-                                                    {999, "0.999"},    {1000, "1.000"},   {1234567, "1234.567"},
+    const std::pair<int64_t, const char*> rows[] = {{0, "0"},
+                                                    {1, "0.001"},
+                                                    {12, "0.012"},
+                                                    {999, "0.999"},
+                                                    {1000, "1.000"},
+                                                    {1234567, "1234.567"},
                                                     {30'000'000, "30000.000"}};
     for (const auto& [us, text] : rows) {
         std::string out;

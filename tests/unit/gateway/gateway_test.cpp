@@ -119,7 +119,8 @@ TEST_CASE("a trigger with auth token wants a token that may call") {
 TEST_CASE("the authorizer of one call does not stay for the next one of the connection") {
     GatewayWorld world;
     world.publish({world.function("hello", {http("", {"POST"}, TriggerAuth::token), http("", {"GET"})})});
-    const std::string token = "Bearer " + take(world.keys.create("t", auth::Role::admin, {}, "", std::nullopt)).second;
+    const std::string token =
+        "Bearer " + take(world.keys.create("t", auth::Role::admin, {}, "", std::nullopt)).second;
     FakeExchange exchange;
     REQUIRE(world.request(exchange, "POST", "/functions/hello", {{"authorization", token}}));
     world.instance().answer();
@@ -131,11 +132,13 @@ TEST_CASE("platform tokens never reach a public function, other credentials do")
     GatewayWorld world;
     world.publish({world.function("hello", {http()})});
     FakeExchange exchange;
-    REQUIRE(world.request(exchange, "GET", "/functions/hello",
-                          {{"authorization", "Bearer hks_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}, {"x-a", "1"}}));
+    REQUIRE(world.request(
+        exchange, "GET", "/functions/hello",
+        {{"authorization", "Bearer hks_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}, {"x-a", "1"}}));
     CHECK(world.running().request.headers.size() == 1);
     world.instance().answer();
-    REQUIRE(world.request(exchange, "GET", "/functions/hello", {{"authorization", "Basic dTpw"}, {"x-a", "1"}}));
+    REQUIRE(
+        world.request(exchange, "GET", "/functions/hello", {{"authorization", "Basic dTpw"}, {"x-a", "1"}}));
     CHECK(world.running().request.headers.size() == 2);
     world.instance().answer();
 }
@@ -215,7 +218,13 @@ TEST_CASE("an answer that is no answer is 502, and the connection goes on") {
         int status;
         const char* headers;
     };
-    const Row rows[] = {{200, "x: a\r\nset-cookie: b\n"}, {200, "x y: 1\n"}, {101, ""}, {100, ""}, {600, ""}, {-1, ""}, {0, ""}};
+    const Row rows[] = {{200, "x: a\r\nset-cookie: b\n"},
+                        {200, "x y: 1\n"},
+                        {101, ""},
+                        {100, ""},
+                        {600, ""},
+                        {-1, ""},
+                        {0, ""}};
     GatewayWorld world;
     world.publish({world.function("hello", {http()})});
     FakeExchange exchange;

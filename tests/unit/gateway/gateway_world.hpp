@@ -35,8 +35,10 @@ class GatewayWorld {
     }
 
     /// A function with one version; `triggers` as given.
-    std::shared_ptr<registry::FunctionEntry> function(const std::string& name, std::vector<TriggerSpec> triggers,
-                                                      const std::string& workspace = "default", int number = 1) {
+    std::shared_ptr<registry::FunctionEntry> function(const std::string& name,
+                                                      std::vector<TriggerSpec> triggers,
+                                                      const std::string& workspace = "default",
+                                                      int number = 1) {
         auto version = std::make_shared<Version>();
         version->key = ++last_key;
         version->number = number;

@@ -48,9 +48,9 @@ TEST_CASE("what a path means") {
     const RouteTable table(
         catalog_of({entry("default", "hello", {""}), entry("default", "pathless", {}),
                     entry("default", "users", {"/users/{id}", "/users/me", "/users/{id}/posts/{post}"}),
-                    entry("default", "files", {"/files/*", "/files/{name}/meta"}), entry("default", "root", {"/"}),
-                    entry("default", "api2", {"/apis"}), entry("team", "hello", {"", "/users/{name}"}),
-                    entry("team", "all", {"/*"})}),
+                    entry("default", "files", {"/files/*", "/files/{name}/meta"}),
+                    entry("default", "root", {"/"}), entry("default", "api2", {"/apis"}),
+                    entry("team", "hello", {"", "/users/{name}"}), entry("team", "all", {"/*"})}),
         TriggerAuth::public_access, nullptr);
     struct Row {
         const char* path;
@@ -169,7 +169,8 @@ TEST_CASE("a rebuilt table keeps what did not change") {
 TEST_CASE("ten thousand functions are routed and rebuilt in no time") {
     std::vector<std::shared_ptr<registry::FunctionEntry>> entries;
     for (int i = 0; i < 10'000; ++i)
-        entries.push_back(entry("default", "function-" + std::to_string(i), {"", "/own/" + std::to_string(i)}));
+        entries.push_back(
+            entry("default", "function-" + std::to_string(i), {"", "/own/" + std::to_string(i)}));
     const auto catalog = catalog_of(entries);
     const RouteTable table(catalog, TriggerAuth::public_access, nullptr);
     const auto began = std::chrono::steady_clock::now();

@@ -838,6 +838,7 @@ async function load(message) {
   about = message;
   concurrency = Math.max(1, message.concurrency);
   if (concurrency > 1) callOf = new AsyncLocalStorage();
+  for (const name of ['module', 'require', 'exports', '__filename', '__dirname']) delete globalThis[name]; // of node -e
   for (const name of Object.keys(process.env)) delete process.env[name];
   Object.assign(process.env, message.environment);
   try {

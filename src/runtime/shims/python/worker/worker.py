@@ -58,7 +58,10 @@ class Stream:
 class Worker:
     def __init__(self, connection_fd, page_fd):
         self.socket = socket.socket(fileno=connection_fd)
-        self.page = memoryview(mmap.mmap(page_fd, 4096)).cast("I")
+        page = os.dup(page_fd)
+        os.close(page_fd)
+        self.page = memoryview(mmap.mmap(page, 4096)).cast("I")  # it keeps a copy of the descriptor: page_fd again
+        os.close(page)
         self.out = []  # pieces of frames on their way out; append is atomic, taking needs the lock
         self.lock = threading.Lock()
         self.pending = collections.deque()  # (call, flags, event, body) not yet started
