@@ -29,4 +29,4 @@ need_packages() {
 }
 
 BUILD_PACKAGES=(g++ cmake ninja-build pkg-config ccache mold python3 python3-pip libboost1.81-dev nlohmann-json3-dev
-  libspdlog-dev libsqlite3-dev libssl-dev libarchive-dev libyaml-cpp-dev libcli11-dev catch2)
+  libsqlite3-dev libssl-dev libarchive-dev libyaml-cpp-dev libcli11-dev catch2)

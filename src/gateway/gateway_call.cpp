@@ -162,6 +162,7 @@ void GatewayCall::give_up() {
     if (!inside_) return;
     inside_ = false;
     door_.dispatcher.cancel(*this);
+    exchange_->abort();  // a closed exchange still waits to be ended
 }
 
 }  // namespace hks::gateway

@@ -25,7 +25,7 @@ struct Message {
 
 struct Verdict {
     int status = 0;         ///< of the refusal; 0 = none
-    bool complete = false;  ///< the stream ends where a message ends
+    bool complete = true;  ///< the stream ends where a message ends
     std::vector<Message> messages;
     bool operator==(const Verdict&) const = default;
 };
