@@ -46,13 +46,17 @@ void ServiceTimes::record(nanoseconds run) {
 }
 
 void StartTimes::record(nanoseconds took) {
-    took = std::max(took, shortest_start);
+    took = std::max({took, shortest_start, floor_});
     mean_ = known_ ? mean_ + (took - mean_) / 4 : took;
     known_ = true;
 }
 
 nanoseconds start_guess(bool forked_from_zygote) {
     return forked_from_zygote ? 5ms : 40ms;
+}
+
+nanoseconds start_floor(bool forked_from_zygote) {
+    return forked_from_zygote ? shortest_start : start_guess(false);
 }
 
 size_t send_ahead_limit(const ServiceTimes& times) {

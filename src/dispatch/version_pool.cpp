@@ -60,7 +60,8 @@ VersionPool::VersionPool(PoolSet& set, std::shared_ptr<const Version> version)
     : set_(set),
       version_(std::move(version)),
       metrics_(set.services().metrics, *version_),
-      start_times_(start_guess(version_->spec.runtime.name == "python")) {
+      start_times_(start_guess(version_->spec.runtime.name == "python"),
+                   start_floor(version_->spec.runtime.name == "python")) {
     const auto& spec = version_->spec;
     limits_.timeout = spec.resources.timeout;
     limits_.queue_timeout = spec.queue_timeout();
