@@ -21,6 +21,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// What the server takes unless limits.package says otherwise.
+constexpr uint64_t max_package_bytes = 64ull << 20;
+
 struct DeployOptions {
     std::string name, manifest_file, folder = ".", env_file;
     DeployFlags flags;
@@ -109,7 +112,7 @@ Result<Json> wait_for_build(const Context& context, ApiClient& api, const std::s
 
 Result<Json> send(const Context& context, ApiClient& api, const Plan& plan, const DeployOptions& options) {
     Printer printer = context.printer();
-    auto packed = archive::pack(plan.folder, 64ull << 20);
+    auto packed = archive::pack(plan.folder, max_package_bytes);
     if (!packed) return packed.error();
     for (const std::string& skipped : packed->skipped) printer.progress("  left out " + skipped);
     printer.progress("Packed " + std::to_string(packed->files) + (packed->files == 1 ? " file, " : " files, ") +
@@ -175,7 +178,7 @@ int deploy(const Context& base_context, const DeployOptions& options) {
     if (!checked) return fail(checked.error());
 
     if (options.dry_run) {
-        auto packed = archive::pack(plan.folder, 64ull << 20);
+        auto packed = archive::pack(plan.folder, max_package_bytes);
         if (!packed) return fail(packed.error());
         Json object{{"name", plan.name}, {"action", plan.exists ? "update" : "create"}, {"files", packed->files},
                     {"bytes", packed->bytes.size()}, {"labels", plan.labels}, {"spec", spec_to_json(*checked)}};
