@@ -14,3 +14,9 @@ target_compile_definitions(hks_asio PUBLIC BOOST_ASIO_SEPARATE_COMPILATION BOOST
                                            BOOST_ASIO_NO_DEPRECATED BOOST_ALL_NO_LIB)
 target_include_directories(hks_asio SYSTEM PUBLIC ${Boost_INCLUDE_DIRS})
 target_link_libraries(hks_asio PUBLIC Threads::Threads OpenSSL::SSL OpenSSL::Crypto)
+
+# Precompiled headers, made once for all modules and once for all tests; they must be compiled with exactly the flags of
+# those that use them, so both libraries link what their users link.
+add_library(hks_pch STATIC ${CMAKE_SOURCE_DIR}/cmake/pch.cpp)
+target_link_libraries(hks_pch PRIVATE hks_asio nlohmann_json::nlohmann_json)
+target_precompile_headers(hks_pch PRIVATE ${CMAKE_SOURCE_DIR}/cmake/pch.hpp)
