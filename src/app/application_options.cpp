@@ -55,6 +55,7 @@ runtime::ProcessBackendOptions backend_options(const ServerConfig& config, const
     options.uid_base = static_cast<uint32_t>(config.uid_base);
     // Smoke loads and prepared workers come on top of the instances that take calls.
     options.max_instances = static_cast<uint32_t>(config.max_instances) + 1000;
+    options.python_pool = config.python_pool;
     options.node_pool = config.node_pool;
     return options;
 }

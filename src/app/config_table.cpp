@@ -156,6 +156,9 @@ const std::array keys{
               "Functions' log lines kept; the oldest go first."},
     ConfigKey{"logs.max_age", "7d", DurationKey{&C::logs_max_age, 1h, 3650 * 24h},
               "How long functions' log lines are kept."},
+    ConfigKey{"runtime.python_pool", "8", CountKey{&C::python_pool, 0, 256},
+              "Python workers forked ahead for each workspace in use; each takes about 2 MB and is what a cold start or a "
+              "burst finds ready."},
     ConfigKey{
         "runtime.node_pool", "1", CountKey{&C::node_pool, 0, 64},
         "Booted Node.js workers kept ready; each takes about 40 MB and saves a cold start 40 ms or more."},

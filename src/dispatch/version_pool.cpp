@@ -4,6 +4,7 @@
 #include "pool_set.hpp"
 
 #include <hks/core/units.hpp>
+#include <hks/runtime/runtime_table.hpp>
 
 namespace hks::dispatch {
 namespace {
@@ -19,6 +20,10 @@ CallState state_of(const Call& call) {
 }
 void set_state(Call& call, CallState state) {
     call.dispatch.state = static_cast<uint8_t>(state);
+}
+
+bool is_forked(const Version& version) {
+    return runtime::RuntimeTable::start_method(version.spec.runtime.name) == runtime::StartMethod::zygote;
 }
 
 }  // namespace
@@ -60,8 +65,7 @@ VersionPool::VersionPool(PoolSet& set, std::shared_ptr<const Version> version)
     : set_(set),
       version_(std::move(version)),
       metrics_(set.services().metrics, *version_),
-      start_times_(start_guess(version_->spec.runtime.name == "python"),
-                   start_floor(version_->spec.runtime.name == "python")) {
+      start_times_(start_guess(is_forked(*version_)), start_floor(is_forked(*version_))) {
     const auto& spec = version_->spec;
     limits_.timeout = spec.resources.timeout;
     limits_.queue_timeout = spec.queue_timeout();

@@ -158,7 +158,6 @@ RuntimeTable RuntimeTable::discover(int uid) {
         std::istringstream lines(question.answer);
         Interpreter interpreter;
         interpreter.language = question.language;
-        interpreter.start = question.language == "python" ? StartMethod::zygote : StartMethod::prepared;
         if (!std::getline(lines, interpreter.version) || !std::getline(lines, interpreter.path)) continue;
         if (!interpreter.path.starts_with("/") || covered(interpreter.path) || too_old(interpreter)) continue;
         if (labels.insert(interpreter.label()).second) found.push_back(std::move(interpreter));

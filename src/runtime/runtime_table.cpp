@@ -63,17 +63,25 @@ std::string Interpreter::label() const {
 const std::vector<Language>& RuntimeTable::languages() {
     static const std::vector<Language> rows{
         {"python",
+         StartMethod::zygote,
          {"function", "main", "index", "handler", "app"},
          {"handle", "handler", "main", "app"},
          {".py"},
          {"requirements.txt", "pyproject.toml"}},
         {"node",
+         StartMethod::prepared,
          {"function", "main", "index", "handler", "app"},
          {"handle", "handler", "main"},
          {".js", ".cjs", ".mjs"},
          {"package.json"}},
     };
     return rows;
+}
+
+StartMethod RuntimeTable::start_method(std::string_view language) {
+    const auto row = std::find_if(languages().begin(), languages().end(),
+                                  [&](const Language& each) { return each.name == language; });
+    return row == languages().end() ? StartMethod::prepared : row->start;
 }
 
 Result<RuntimeTable::Choice> RuntimeTable::choose(const RuntimeSpec& spec) const {

@@ -18,13 +18,13 @@ struct Interpreter {
     std::string language;          ///< "python" | "node"
     std::string version;           ///< "3.11.2" as it prints itself
     std::string path;              ///< real path of the executable
-    StartMethod start = StartMethod::zygote;
     std::string label() const;     ///< "python3.11", "node20"
 };
 
 /// A row that does not depend on the host.
 struct Language {
     std::string_view name;
+    StartMethod start = StartMethod::zygote;
     std::vector<std::string_view> default_files;      ///< stems in the order tried: function main index handler app
     std::vector<std::string_view> default_functions;  ///< handle handler main (app)
     std::vector<std::string_view> extensions;         ///< ".py" | ".js" ".cjs" ".mjs"
@@ -39,6 +39,8 @@ class RuntimeTable {
 
     const std::vector<Interpreter>& found() const { return found_; }
     static const std::vector<Language>& languages();
+    /// Of a language that has a row.
+    static StartMethod start_method(std::string_view language);
 
     struct Choice {
         const Interpreter* interpreter = nullptr;

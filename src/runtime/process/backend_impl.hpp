@@ -5,7 +5,7 @@
 
 #include "process/cgroup.hpp"
 #include "process/host_layers.hpp"
-#include "process/node_pool.hpp"
+#include "process/prepared_pool.hpp"
 #include "process/worker.hpp"
 #include "process/zygote.hpp"
 
@@ -21,6 +21,9 @@
 #include <vector>
 
 namespace hks::runtime {
+
+/// Before the next try to make a worker ahead when one did not come up.
+inline constexpr milliseconds refill_back_off{1'000};
 
 class ProcessBackend::Impl final : public WorkerHost, public ZygoteHost {
   public:
@@ -47,12 +50,6 @@ class ProcessBackend::Impl final : public WorkerHost, public ZygoteHost {
         hks_sandbox_spec spec{};
         std::vector<int> descriptors;  ///< the child's ends, ours to give away
     };
-    /// Limits of a birth, from a version or from the kind of a prepared worker.
-    struct Limits {
-        CgroupLimits cgroup;
-        uint64_t tmp_bytes = 0;
-        uint64_t file_bytes = 0;
-    };
     /// A group that was not empty yet, a uid that may not be used again before it is.
     struct Remains {
         Cgroup group;
@@ -61,21 +58,21 @@ class ProcessBackend::Impl final : public WorkerHost, public ZygoteHost {
     };
 
     // backend_launch.cpp
-    Result<Birth> bear(const std::string& interpreter, const Limits& limits, const std::string& code_source);
-    void fill_spec(Birth& birth, const Limits& limits, const std::string& code_source,
-                   const WorkerParts& parts);
-    Result<std::shared_ptr<Worker>> fork_python(const Interpreter& interpreter, const LaunchSpec& spec,
-                                                const std::string& code);
-    Result<std::shared_ptr<Worker>> exec_node(const std::string& interpreter, const Limits& limits,
-                                              const std::string& code);
+    Result<Birth> bear(const PreparedKind& kind);
+    void fill_spec(Birth& birth, const WorkerParts& parts);
+    Result<std::shared_ptr<Worker>> make_worker(const PreparedKind& kind);
+    Result<std::shared_ptr<Worker>> fork_python(const PreparedKind& kind);
+    Result<std::shared_ptr<Worker>> exec_node(const PreparedKind& kind);
     Result<Zygote*> zygote_for(const std::string& interpreter, const std::string& workspace);
     WorkerBinding make_binding(const LaunchSpec& spec, const Interpreter& interpreter, const Worker& worker,
                                const std::string& code) const;
-    void bind_node(Worker& worker, const std::string& code);
+    void bind(Worker& worker, StartMethod start, const std::string& code);
     void bind_code(Worker& worker);
-    Limits limits_of(const Version& version) const;
+    CgroupLimits limits_of(const ResourceSpec& resources) const;
     std::string code_of(const LaunchSpec& spec) const;
-    void warm_pool(const PreparedKind& kind);
+    void want_prepared(const PreparedKind& kind, milliseconds delay);
+    void schedule_refill(milliseconds delay);
+    void refill_one();
 
     // backend_reports.cpp
     void listen_to_spawner();
@@ -110,14 +107,16 @@ class ProcessBackend::Impl final : public WorkerHost, public ZygoteHost {
     HostLayers layers_;
     std::string instances_folder_;
     boost::asio::posix::stream_descriptor spawner_socket_;
-    boost::asio::steady_timer clean_timer_, sample_timer_;
-    bool cleaning_ = false, sampling_ = false, refilling_ = false, spawner_lost_ = false;
+    boost::asio::steady_timer clean_timer_, sample_timer_, refill_timer_;
+    bool cleaning_ = false, sampling_ = false, making_groups_ = false, spawner_lost_ = false;
+    bool refill_scheduled_ = false;
+    uint64_t refilling_ = 0;  ///< serial of the worker that is being made ahead; 0 = none
 
     std::map<uint64_t, std::shared_ptr<Worker>> workers_;
     std::map<std::string, std::shared_ptr<Zygote>> zygotes_;  ///< interpreter + "\n" + workspace
     std::map<uint64_t, std::string> forking_;                 ///< serial → zygote it was asked of
     std::map<uint64_t, std::string> bindings_;  ///< serial → bundle to be bound before its LOAD
-    NodePool pool_;
+    PreparedPool pool_;
     std::deque<int> free_uid_slots_;
     std::vector<Remains> remains_;
     uint64_t last_serial_ = 0;

@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
+#include <filesystem>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -44,6 +45,10 @@ void copy_text(char* out, size_t room, const std::string& text) {
     out[n] = 0;
 }
 
+std::string zygote_key(const std::string& interpreter, const std::string& workspace) {
+    return interpreter + "\n" + workspace;
+}
+
 /// V8 sizes its heap at boot; the cgroup has the last word on all of it.
 std::vector<std::string> node_flags(uint64_t memory) {
     const uint64_t megabytes = memory >> 20;
@@ -56,14 +61,12 @@ std::vector<std::string> node_flags(uint64_t memory) {
 
 }  // namespace
 
-ProcessBackend::Impl::Limits ProcessBackend::Impl::limits_of(const Version& version) const {
-    const ResourceSpec& resources = version.spec.resources;
-    Limits limits;
-    limits.cgroup.memory = resources.memory;
-    limits.cgroup.cpu = resources.cpu;
-    limits.cgroup.cpu_limit = resources.cpu_limit;
-    limits.cgroup.processes = options_.max_processes;
-    limits.tmp_bytes = limits.file_bytes = resources.ephemeral_storage;
+CgroupLimits ProcessBackend::Impl::limits_of(const ResourceSpec& resources) const {
+    CgroupLimits limits;
+    limits.memory = resources.memory;
+    limits.cpu = resources.cpu;
+    limits.cpu_limit = resources.cpu_limit;
+    limits.processes = options_.max_processes;
     return limits;
 }
 
@@ -71,14 +74,13 @@ std::string ProcessBackend::Impl::code_of(const LaunchSpec& spec) const {
     return spec.bundle_path.empty() ? options_.bundles + "/" + spec.version->digest : spec.bundle_path;
 }
 
-void ProcessBackend::Impl::fill_spec(Birth& birth, const Limits& limits, const std::string& code_source,
-                                     const WorkerParts& parts) {
+void ProcessBackend::Impl::fill_spec(Birth& birth, const WorkerParts& parts) {
     hks_sandbox_spec& spec = birth.spec;
     spec.size = sizeof spec;
     spec.wanted = layers_.wanted;
     // What the host allowed once must not silently be missing later.
     spec.required = layers_.in_force;
-    if (code_source.empty() || layers_.code_path.empty()) {
+    if (layers_.code_path.empty()) {
         spec.wanted &= ~(1u << HKS_LAYER_CODE_READ_ONLY);
         spec.required &= ~(1u << HKS_LAYER_CODE_READ_ONLY);
     }
@@ -92,10 +94,8 @@ void ProcessBackend::Impl::fill_spec(Birth& birth, const Limits& limits, const s
     spec.processes = parts.uid_slot >= 0 ? options_.max_processes : 0;
     spec.oom_score_adj = functions_go_first;
     spec.open_files = 1024;
-    spec.tmp_bytes = limits.tmp_bytes;
-    spec.file_bytes = limits.file_bytes;
+    spec.tmp_bytes = ResourceSpec().ephemeral_storage;
     spec.source_fd = -1;
-    copy_text(spec.code_source, sizeof spec.code_source, code_source);
     copy_text(spec.code_path, sizeof spec.code_path, layers_.code_path);
     copy_text(spec.work_dir, sizeof spec.work_dir, parts.work_dir);
     spec.stdout_fd = 0;
@@ -110,11 +110,7 @@ void ProcessBackend::Impl::fill_spec(Birth& birth, const Limits& limits, const s
     }
 }
 
-Result<ProcessBackend::Impl::Birth> ProcessBackend::Impl::bear(const std::string& interpreter,
-                                                               const Limits& limits,
-                                                               const std::string& code_source) {
-    if (code_source.size() >= sizeof(hks_sandbox_spec::code_source))
-        return Error(Errc::provider_error, "the path of the bundle is too long: use a shorter data_dir");
+Result<ProcessBackend::Impl::Birth> ProcessBackend::Impl::bear(const PreparedKind& kind) {
     const bool own_uid = layers_.has(HKS_LAYER_OWN_UID);
     if (workers_.size() >= options_.max_instances || (own_uid && free_uid_slots_.empty()))
         return Error(Errc::overloaded,
@@ -147,27 +143,29 @@ Result<ProcessBackend::Impl::Birth> ProcessBackend::Impl::bear(const std::string
     }
     parts.page = shared;
     parts.serial = ++last_serial_;
-    parts.interpreter = interpreter;
+    parts.interpreter = kind.interpreter;
     parts.code_path = layers_.code_path;
-    parts.cgroup = cgroups_.take(limits.cgroup);
+    ResourceSpec resources;
+    if (kind.memory > 0) resources.memory = kind.memory;
+    parts.cgroup = cgroups_.take(limits_of(resources));
     if (own_uid) {
         parts.uid_slot = free_uid_slots_.front();
         free_uid_slots_.pop_front();
     }
     if (!layers_.has(HKS_LAYER_PRIVATE_TMP))
         parts.work_dir = instances_folder_ + "/" + std::to_string(parts.serial);
-    fill_spec(birth, limits, code_source, parts);
+    fill_spec(birth, parts);
     birth.worker = std::make_shared<Worker>(WorkerContext{loop_, clock_, *this}, std::move(parts));
     birth.worker->open();
     workers_[birth.worker->serial()] = birth.worker;
     alive_.set(static_cast<int64_t>(workers_.size()));
     starts_.add();
     schedule_sampling();
-    if (!refilling_) {
-        refilling_ = true;
+    if (!making_groups_) {
+        making_groups_ = true;
         boost::asio::post(loop_, [this, token = std::weak_ptr<bool>(alive_token_)] {
             if (token.expired()) return;
-            refilling_ = false;
+            making_groups_ = false;
             while (!stopping_ && cgroups_.prepare_one()) continue;
         });
     }
@@ -176,7 +174,7 @@ Result<ProcessBackend::Impl::Birth> ProcessBackend::Impl::bear(const std::string
 
 Result<Zygote*> ProcessBackend::Impl::zygote_for(const std::string& interpreter,
                                                  const std::string& workspace) {
-    const std::string key = interpreter + "\n" + workspace;
+    const std::string key = zygote_key(interpreter, workspace);
     const auto found = zygotes_.find(key);
     if (found != zygotes_.end()) return found->second.get();
     auto zygote = std::make_shared<Zygote>(loop_, *this, ++last_serial_, interpreter);
@@ -185,31 +183,35 @@ Result<Zygote*> ProcessBackend::Impl::zygote_for(const std::string& interpreter,
     return (zygotes_[key] = std::move(zygote)).get();
 }
 
-Result<std::shared_ptr<Worker>> ProcessBackend::Impl::fork_python(const Interpreter& interpreter,
-                                                                  const LaunchSpec& spec,
-                                                                  const std::string& code) {
-    auto zygote = zygote_for(interpreter.path, spec.version->workspace);
+Result<std::shared_ptr<Worker>> ProcessBackend::Impl::make_worker(const PreparedKind& kind) {
+    return kind.start == StartMethod::zygote ? fork_python(kind) : exec_node(kind);
+}
+
+Result<std::shared_ptr<Worker>> ProcessBackend::Impl::fork_python(const PreparedKind& kind) {
+    auto zygote = zygote_for(kind.interpreter, kind.workspace);
     if (!zygote) return zygote.error();
-    auto birth = bear(interpreter.path, limits_of(*spec.version), layers_.code_path.empty() ? "" : code);
+    auto birth = bear(kind);
     if (!birth) return birth.error();
     const uint64_t serial = birth->worker->serial();
-    forking_[serial] = interpreter.path + "\n" + spec.version->workspace;
+    forking_[serial] = zygote_key(kind.interpreter, kind.workspace);
+    if (!layers_.code_path.empty())
+        copy_text(birth->spec.code_source, sizeof birth->spec.code_source, options_.data_dir);
     (*zygote)->fork(serial, birth->spec, std::move(birth->descriptors));
     return birth->worker;
 }
 
-Result<std::shared_ptr<Worker>> ProcessBackend::Impl::exec_node(const std::string& interpreter,
-                                                                const Limits& limits,
-                                                                const std::string& code) {
-    auto birth = bear(interpreter, limits, code);
+Result<std::shared_ptr<Worker>> ProcessBackend::Impl::exec_node(const PreparedKind& kind) {
+    auto birth = bear(kind);
     if (!birth) return birth.error();
+    birth->spec.wanted &= ~(1u << HKS_LAYER_CODE_READ_ONLY);
+    birth->spec.required &= ~(1u << HKS_LAYER_CODE_READ_ONLY);
     birth->spec.source_fd = static_cast<int32_t>(birth->descriptors.size());
     birth->descriptors.push_back(make_memory_file("hks_worker.js", embedded_node_worker()));
     // exec makes a process dumpable again; its own /proc/self must be its own.
     birth->spec.wanted &= ~(1u << HKS_LAYER_NOT_DUMPABLE);
     birth->spec.required &= ~(1u << HKS_LAYER_NOT_DUMPABLE);
-    std::vector<std::string> arguments{interpreter};
-    for (auto& flag : node_flags(limits.cgroup.memory)) arguments.push_back(std::move(flag));
+    std::vector<std::string> arguments{kind.interpreter};
+    for (auto& flag : node_flags(kind.memory)) arguments.push_back(std::move(flag));
     arguments.insert(arguments.end(), {"-e", node_boot_line});
     const WorkerParts& parts = birth->worker->parts();
     const std::string temporary = parts.work_dir.empty() ? "/tmp" : parts.work_dir;
@@ -232,6 +234,7 @@ WorkerBinding ProcessBackend::Impl::make_binding(const LaunchSpec& spec, const I
     load.code = parts.code_path.empty() ? code : parts.code_path;
     load.temporary = parts.work_dir.empty() ? "/tmp" : parts.work_dir;
     load.interpreter = interpreter.path;
+    load.sandbox_code = std::filesystem::path(code).lexically_relative(options_.data_dir).string();
     WorkerBinding binding;
     binding.version = spec.version;
     binding.logs = spec.logs != nullptr ? spec.logs : &logs_;
@@ -239,9 +242,10 @@ WorkerBinding ProcessBackend::Impl::make_binding(const LaunchSpec& spec, const I
     return binding;
 }
 
-void ProcessBackend::Impl::bind_node(Worker& worker, const std::string& code) {
-    worker.parts().cgroup.set_limits(limits_of(*worker.version()).cgroup);
-    if (layers_.code_path.empty()) return worker.send_load();
+void ProcessBackend::Impl::bind(Worker& worker, StartMethod start, const std::string& code) {
+    worker.parts().cgroup.set_limits(limits_of(worker.version()->spec.resources));
+    // A forked one enters the rest of its sandbox by itself when it reads LOAD.
+    if (start == StartMethod::zygote || layers_.code_path.empty()) return worker.send_load();
     bindings_[worker.serial()] = code;
     // Before HELLO it may not have entered its sandbox yet; worker_said_hello() comes back to it.
     if (worker.said_hello()) bind_code(worker);
@@ -259,9 +263,32 @@ void ProcessBackend::Impl::bind_code(Worker& worker) {
     });
 }
 
-void ProcessBackend::Impl::warm_pool(const PreparedKind& kind) {
-    if (stopping_ || spawner_lost_) return;
-    for (const auto& worker : pool_.prepare(kind)) worker->abandon();
+void ProcessBackend::Impl::want_prepared(const PreparedKind& kind, milliseconds delay) {
+    for (const auto& worker : pool_.want(kind)) worker->abandon();
+    schedule_refill(delay);
+}
+
+void ProcessBackend::Impl::schedule_refill(milliseconds delay) {
+    prepared_.set(static_cast<int64_t>(pool_.size()));
+    if (refill_scheduled_ || refilling_ != 0 || stopping_ || spawner_lost_ || !pool_.missing()) return;
+    refill_scheduled_ = true;
+    refill_timer_.expires_after(delay);
+    refill_timer_.async_wait(
+        [this, token = std::weak_ptr<bool>(alive_token_)](const boost::system::error_code& error) {
+            if (token.expired() || error) return;
+            refill_scheduled_ = false;
+            refill_one();
+        });
+}
+
+/// One after the other: worker_said_hello() and worker_gone() come back for the next one.
+void ProcessBackend::Impl::refill_one() {
+    const auto kind = pool_.missing();
+    if (!kind || refilling_ != 0 || stopping_ || spawner_lost_) return;
+    auto worker = make_worker(*kind);
+    if (!worker) return schedule_refill(refill_back_off);
+    refilling_ = (*worker)->serial();
+    pool_.add(*kind, std::move(*worker));
     prepared_.set(static_cast<int64_t>(pool_.size()));
 }
 

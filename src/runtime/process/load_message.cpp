@@ -47,6 +47,8 @@ std::string load_json(const LaunchSpec& spec, const LoadMessage& load) {
                               {"concurrency", version.spec.scaling.concurrency},
                               {"timeout_ms", version.spec.resources.timeout.count()},
                               {"smoke", spec.smoke}};
+    const uint64_t storage = version.spec.resources.ephemeral_storage;
+    message["sandbox"] = {{"code", load.sandbox_code}, {"tmp_bytes", storage}, {"file_bytes", storage}};
     message["files"] = nlohmann::json::array();
     message["functions"] = nlohmann::json::array();
     for (const Language& language : RuntimeTable::languages()) {

@@ -10,6 +10,7 @@ namespace hks::runtime {
 
 struct LoadMessage {
     std::string code;         ///< folder of the bundle as the worker sees it
+    std::string sandbox_code; ///< the same relative to hks_sandbox_spec::code_source, for hks_sandbox_bind()
     std::string temporary;    ///< HOME and TMPDIR
     std::string interpreter;  ///< its folder comes first in PATH
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "process/node_pool.hpp"
+#include "process/prepared_pool.hpp"
 
 #include "process/worker.hpp"
 
@@ -7,27 +7,41 @@
 
 namespace hks::runtime {
 
-std::vector<std::shared_ptr<Worker>> NodePool::prepare(const PreparedKind& kind) {
+std::vector<std::shared_ptr<Worker>> PreparedPool::want(const PreparedKind& kind) {
     std::vector<std::shared_ptr<Worker>> removed;
-    if (size_ == 0) return removed;
-    if (!shelves_.contains(kind) && shelves_.size() >= most_kinds_) {
-        const auto oldest =
-            std::min_element(shelves_.begin(), shelves_.end(),
-                             [](const auto& a, const auto& b) { return a.second.asked < b.second.asked; });
+    if (size_of(kind) == 0) return removed;
+    shelves_[kind].asked = ++asks_;
+    size_t alike = 0;
+    auto oldest = shelves_.end();
+    for (auto at = shelves_.begin(); at != shelves_.end(); ++at) {
+        if (at->first.start != kind.start) continue;
+        ++alike;
+        if (oldest == shelves_.end() || at->second.asked < oldest->second.asked) oldest = at;
+    }
+    if (alike > most_kinds_) {
         removed = std::move(oldest->second.workers);
         shelves_.erase(oldest);
-    }
-    Shelf& shelf = shelves_[kind];
-    shelf.asked = ++asks_;
-    while (shelf.workers.size() < size_) {
-        auto worker = start_(kind);
-        if (!worker) break;
-        shelf.workers.push_back(std::move(worker));
     }
     return removed;
 }
 
-std::shared_ptr<Worker> NodePool::take(const PreparedKind& kind) {
+std::optional<PreparedKind> PreparedPool::missing() const {
+    std::optional<PreparedKind> kind;
+    size_t most = 0;
+    for (const auto& [each, shelf] : shelves_) {
+        const size_t lacks = size_of(each) - std::min(size_of(each), shelf.workers.size());
+        if (lacks <= most) continue;
+        most = lacks;
+        kind = each;
+    }
+    return kind;
+}
+
+void PreparedPool::add(const PreparedKind& kind, std::shared_ptr<Worker> worker) {
+    shelves_[kind].workers.push_back(std::move(worker));
+}
+
+std::shared_ptr<Worker> PreparedPool::take(const PreparedKind& kind) {
     const auto found = shelves_.find(kind);
     if (found == shelves_.end() || found->second.workers.empty()) return nullptr;
     auto& workers = found->second.workers;
@@ -39,12 +53,12 @@ std::shared_ptr<Worker> NodePool::take(const PreparedKind& kind) {
     return worker;
 }
 
-void NodePool::forget(const Worker& worker) {
+void PreparedPool::forget(const Worker& worker) {
     for (auto& [kind, shelf] : shelves_)
         std::erase_if(shelf.workers, [&](const auto& held) { return held.get() == &worker; });
 }
 
-std::vector<std::shared_ptr<Worker>> NodePool::take_all() {
+std::vector<std::shared_ptr<Worker>> PreparedPool::take_all() {
     std::vector<std::shared_ptr<Worker>> all;
     for (auto& [kind, shelf] : shelves_)
         for (auto& worker : shelf.workers) all.push_back(std::move(worker));
@@ -52,7 +66,7 @@ std::vector<std::shared_ptr<Worker>> NodePool::take_all() {
     return all;
 }
 
-size_t NodePool::size() const {
+size_t PreparedPool::size() const {
     size_t count = 0;
     for (const auto& [kind, shelf] : shelves_) count += shelf.workers.size();
     return count;

@@ -18,6 +18,19 @@ namespace hks::runtime {
 namespace {
 
 constexpr size_t most_prepared_kinds = 4;
+/// Calls that wait come first: what was taken is replaced a little later.
+constexpr milliseconds refill_delay{10};
+
+PreparedKind kind_of(const Interpreter& interpreter, const Version& version) {
+    PreparedKind kind;
+    kind.start = RuntimeTable::start_method(interpreter.language);
+    kind.interpreter = interpreter.path;
+    if (kind.start == StartMethod::zygote)
+        kind.workspace = version.workspace;
+    else
+        kind.memory = version.spec.resources.memory;
+    return kind;
+}
 
 /// FNV-1a: names cgroups after the data directory, nothing more.
 std::string short_hash(const std::string& text) {
@@ -61,14 +74,8 @@ ProcessBackend::Impl::Impl(boost::asio::io_context& loop, ProcessBackendOptions 
       spawner_socket_(loop),
       clean_timer_(loop),
       sample_timer_(loop),
-      pool_(options_.node_pool, most_prepared_kinds, [this](const PreparedKind& kind) {
-          Limits limits;
-          limits.cgroup.memory = kind.memory;
-          limits.cgroup.processes = options_.max_processes;
-          limits.tmp_bytes = 512ull << 20;
-          auto worker = exec_node(kind.interpreter, limits, "");
-          return worker ? *worker : nullptr;
-      }) {}
+      refill_timer_(loop),
+      pool_({options_.python_pool, options_.node_pool}, most_prepared_kinds) {}
 
 ProcessBackend::Impl::~Impl() {
     alive_token_.reset();
@@ -124,31 +131,20 @@ Result<std::unique_ptr<Instance>> ProcessBackend::Impl::start(const LaunchSpec& 
     if (!choice) return choice.error();
     const Interpreter& interpreter = *choice->interpreter;
     const std::string code = code_of(spec);
-    Result<std::shared_ptr<Worker>> worker = std::shared_ptr<Worker>();
-    bool prepared = false;
-    const PreparedKind kind{interpreter.path, spec.version->spec.resources.memory};
-    if (interpreter.start == StartMethod::zygote) {
-        worker = fork_python(interpreter, spec, code);
-    } else if (auto taken = pool_.take(kind)) {
-        worker = std::move(taken);
-        prepared = true;
-    } else {
-        worker = exec_node(interpreter.path, limits_of(*spec.version), layers_.code_path.empty() ? "" : code);
+    const PreparedKind kind = kind_of(interpreter, *spec.version);
+    auto worker = pool_.take(kind);
+    if (worker == nullptr) {
+        auto made = make_worker(kind);
+        if (!made) return made.error();
+        worker = std::move(*made);
     }
-    if (!worker) return worker.error();
-    auto instance = std::make_unique<ProcessInstance>(*worker);
-    WorkerBinding binding = make_binding(spec, interpreter, **worker, code);
+    auto instance = std::make_unique<ProcessInstance>(worker);
+    WorkerBinding binding = make_binding(spec, interpreter, *worker, code);
     binding.instance = instance.get();
     binding.listener = &listener;
-    (*worker)->claim(std::move(binding));
-    if (prepared)
-        bind_node(**worker, code);
-    else
-        (*worker)->send_load();
-    if (interpreter.start == StartMethod::prepared)
-        boost::asio::post(loop_, [this, kind, token = std::weak_ptr<bool>(alive_token_)] {
-            if (!token.expired()) warm_pool(kind);
-        });
+    worker->claim(std::move(binding));
+    bind(*worker, kind.start, code);
+    want_prepared(kind, refill_delay);
     return std::unique_ptr<Instance>(std::move(instance));
 }
 
@@ -156,10 +152,9 @@ void ProcessBackend::Impl::prepare(const Version& version) {
     if (stopping_ || spawner_lost_) return;
     auto choice = runtimes_.choose(version.spec.runtime);
     if (!choice) return;
-    if (choice->interpreter->start == StartMethod::zygote)
-        (void)zygote_for(choice->interpreter->path, version.workspace);
-    else
-        warm_pool({choice->interpreter->path, version.spec.resources.memory});
+    const PreparedKind kind = kind_of(*choice->interpreter, version);
+    if (kind.start == StartMethod::zygote) (void)zygote_for(kind.interpreter, kind.workspace);
+    want_prepared(kind, milliseconds(0));
 }
 
 std::string ProcessBackend::Impl::capabilities_json() const {

@@ -92,6 +92,8 @@ struct entry {
     const struct hks_sandbox_spec* spec;
     const int* fds;
     int fd_count;
+    int page; /* -1 = nobody reads the report */
+    int root; /* two steps: spec->code_source as it was before /tmp covered it; else -1 */
     struct hks_sandbox_report report;
 };
 
@@ -99,13 +101,18 @@ static int descriptor(const struct entry* e, int32_t index) {
     return index >= 0 && index < e->fd_count ? e->fds[index] : -1;
 }
 
+static struct entry entry_of(const struct hks_sandbox_spec* spec, const int* fds, int fd_count) {
+    struct entry e = {.spec = spec, .fds = fds, .fd_count = fd_count, .root = -1};
+    e.page = descriptor(&e, spec->page_fd);
+    return e;
+}
+
 static bool wants(const struct entry* e, enum hks_layer layer) {
     return (e->spec->wanted >> layer & 1u) != 0;
 }
 
 static void publish(const struct entry* e) {
-    const int page = descriptor(e, e->spec->page_fd);
-    if (page >= 0 && pwrite(page, &e->report, sizeof e->report, HKS_SANDBOX_REPORT_OFFSET) < 0) return;
+    if (e->page >= 0 && pwrite(e->page, &e->report, sizeof e->report, HKS_SANDBOX_REPORT_OFFSET) < 0) return;
 }
 
 /* Notes how a layer went; false when the process must not go on. */
@@ -159,8 +166,8 @@ static int enter_mount_namespace(void) {
 
 static int make_private_tmp(const struct hks_sandbox_spec* spec) {
     if (mount_tmpfs("/tmp", spec->tmp_bytes, 0) != 0) return -1;
-    /* Absent in small containers: then there is nothing to hide. */
-    if (mount_tmpfs("/dev/shm", spec->tmp_bytes, 0) != 0 && errno != ENOENT) return -1;
+    /* One file system, so that one bound holds for all. Absent in small containers: nothing to hide then. */
+    if (mount("/tmp", "/dev/shm", NULL, MS_BIND, NULL) != 0 && errno != ENOENT) return -1;
     if (mount("/tmp", "/var/tmp", NULL, MS_BIND, NULL) != 0 && errno != ENOENT) return -1;
     return 0;
 }
@@ -173,10 +180,10 @@ static int set_limit(int resource, uint64_t value) {
     return setrlimit(resource, &limit);
 }
 
-static int set_limits(const struct hks_sandbox_spec* spec) {
+static int set_limits(const struct hks_sandbox_spec* spec, uint64_t file_bytes) {
     if (set_limit(RLIMIT_CORE, 0) != 0) return -1;
     if (set_limit(RLIMIT_NOFILE, spec->open_files) != 0) return -1;
-    if (spec->file_bytes != 0 && set_limit(RLIMIT_FSIZE, spec->file_bytes) != 0) return -1;
+    if (file_bytes != 0 && set_limit(RLIMIT_FSIZE, file_bytes) != 0) return -1;
     if (spec->processes != 0 && set_limit(RLIMIT_NPROC, spec->processes) != 0) return -1;
     return 0;
 }
@@ -219,6 +226,7 @@ static int arrange_descriptors(const struct entry* e) {
     lifted[0] = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (lifted[0] < 0) return -1;
     for (int i = 0; i < 5; i++) lifted[i + 1] = descriptor(e, wanted[i]);
+    if (e->root >= 0) lifted[HKS_SANDBOX_ROOT_FD] = e->root;
     for (int i = 0; i < 6; i++) {
         if (lifted[i] < 0) continue;
         lifted[i] = fcntl(lifted[i], F_DUPFD_CLOEXEC, 16);
@@ -235,7 +243,7 @@ static int arrange_descriptors(const struct entry* e) {
     return 0;
 }
 
-static bool enter_namespaces(struct entry* e) {
+static bool enter_namespaces(struct entry* e, bool two_steps) {
     const struct hks_sandbox_spec* spec = e->spec;
     if (wants(e, HKS_LAYER_USER_NAMESPACE) && !settle(e, HKS_LAYER_USER_NAMESPACE, enter_user_namespace()))
         return false;
@@ -243,15 +251,18 @@ static bool enter_namespaces(struct entry* e) {
     if (!settle(e, HKS_LAYER_MOUNT_NAMESPACE, enter_mount_namespace())) return false;
     if ((e->report.in_force >> HKS_LAYER_MOUNT_NAMESPACE & 1u) == 0) return true;
     /* The code first: it may itself lie below /tmp. */
-    if (wants(e, HKS_LAYER_CODE_READ_ONLY) && spec->code_source[0] &&
+    if (two_steps)
+        e->root = open(spec->code_source, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    else if (wants(e, HKS_LAYER_CODE_READ_ONLY) && spec->code_source[0] &&
         !settle(e, HKS_LAYER_CODE_READ_ONLY, bind_read_only(spec->code_source, spec->code_path)))
         return false;
     return !wants(e, HKS_LAYER_PRIVATE_TMP) || settle(e, HKS_LAYER_PRIVATE_TMP, make_private_tmp(spec));
 }
 
-static bool drop_privileges(struct entry* e) {
+static bool drop_privileges(struct entry* e, uint64_t file_bytes) {
     const struct hks_sandbox_spec* spec = e->spec;
-    if (wants(e, HKS_LAYER_RLIMITS) && !settle(e, HKS_LAYER_RLIMITS, set_limits(spec))) return false;
+    if (wants(e, HKS_LAYER_RLIMITS) && !settle(e, HKS_LAYER_RLIMITS, set_limits(spec, file_bytes)))
+        return false;
     const bool capabilities = wants(e, HKS_LAYER_CAPABILITIES);
     const int bounding = capabilities ? drop_bounding_set() : 0;
     const int bounding_error = errno;
@@ -290,17 +301,67 @@ static void prepare_process(const struct hks_sandbox_spec* spec) {
         rmdir(spec->work_dir);
 }
 
-int hks_sandbox_enter(const struct hks_sandbox_spec* spec, const int* fds, int fd_count) {
-    struct entry e = {.spec = spec, .fds = fds, .fd_count = fd_count};
-    if (spec->size != sizeof *spec) return -1;
-    if (wants(&e, HKS_LAYER_SESSION) && !settle(&e, HKS_LAYER_SESSION, setsid() < 0 ? -1 : 0)) return -1;
-    if (wants(&e, HKS_LAYER_CGROUP) && !settle(&e, HKS_LAYER_CGROUP, join_cgroups(&e))) return -1;
-    prepare_process(spec);
-    if (!enter_namespaces(&e)) return -1;
-    if (!drop_privileges(&e)) return -1;
-    const char* home = (e.report.in_force >> HKS_LAYER_PRIVATE_TMP & 1u) ? "/tmp" : spec->work_dir;
+static bool begin(struct entry* e, bool two_steps) {
+    if (e->spec->size != sizeof *e->spec) return false;
+    if (wants(e, HKS_LAYER_SESSION) && !settle(e, HKS_LAYER_SESSION, setsid() < 0 ? -1 : 0)) return false;
+    if (wants(e, HKS_LAYER_CGROUP) && !settle(e, HKS_LAYER_CGROUP, join_cgroups(e))) return false;
+    prepare_process(e->spec);
+    return enter_namespaces(e, two_steps);
+}
+
+static void go_home(const struct entry* e) {
+    const bool private_tmp = (e->report.in_force >> HKS_LAYER_PRIVATE_TMP & 1u) != 0;
+    const char* home = private_tmp ? "/tmp" : e->spec->work_dir;
     if (home[0] == 0 || chdir(home) != 0) (void)!chdir("/");
+}
+
+int hks_sandbox_enter(const struct hks_sandbox_spec* spec, const int* fds, int fd_count) {
+    struct entry e = entry_of(spec, fds, fd_count);
+    if (!begin(&e, false)) return -1;
+    if (!drop_privileges(&e, spec->file_bytes)) return -1;
+    go_home(&e);
     e.report.in_force |= 1u << HKS_LAYER_DESCRIPTORS;
     publish(&e);
     return arrange_descriptors(&e);
+}
+
+int hks_sandbox_prepare(const struct hks_sandbox_spec* spec, const int* fds, int fd_count) {
+    struct entry e = entry_of(spec, fds, fd_count);
+    if (!begin(&e, true)) return -1;
+    go_home(&e);
+    /* Nobody of the same uid may look into it before it is bound, either. */
+    if (wants(&e, HKS_LAYER_NOT_DUMPABLE)) (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    e.report.in_force |= 1u << HKS_LAYER_DESCRIPTORS;
+    publish(&e);
+    return arrange_descriptors(&e);
+}
+
+static int bind_below_root(const char* code, const char* code_path) {
+    char source[1100];
+    char* end = append_text(source, "/proc/self/fd/");
+    end = append_number(end, HKS_SANDBOX_ROOT_FD);
+    *end++ = '/';
+    if (strlen(code) >= sizeof source - (size_t)(end - source)) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    *append_text(end, code) = 0;
+    return bind_read_only(source, code_path);
+}
+
+int hks_sandbox_bind(const struct hks_sandbox_spec* spec, const char* code, uint64_t tmp_bytes,
+                     uint64_t file_bytes) {
+    struct entry e = {.spec = spec, .page = HKS_SANDBOX_PAGE_FD, .root = -1};
+    if (pread(e.page, &e.report, sizeof e.report, HKS_SANDBOX_REPORT_OFFSET) != sizeof e.report) return -1;
+    const bool mounts = (e.report.in_force >> HKS_LAYER_MOUNT_NAMESPACE & 1u) != 0;
+    if (mounts && wants(&e, HKS_LAYER_CODE_READ_ONLY) &&
+        !settle(&e, HKS_LAYER_CODE_READ_ONLY, bind_below_root(code, spec->code_path)))
+        return -1;
+    close(HKS_SANDBOX_ROOT_FD);
+    if ((e.report.in_force >> HKS_LAYER_PRIVATE_TMP & 1u) != 0 && tmp_bytes != spec->tmp_bytes &&
+        !settle(&e, HKS_LAYER_PRIVATE_TMP, mount_tmpfs("/tmp", tmp_bytes, MS_REMOUNT)))
+        return -1;
+    if (!drop_privileges(&e, file_bytes)) return -1;
+    publish(&e);
+    return 0;
 }

@@ -16,7 +16,7 @@ enum hks_layer {
     HKS_LAYER_CGROUP,         /* memory, cpu and process limits of the kernel */
     HKS_LAYER_USER_NAMESPACE, /* only when the server is not root */
     HKS_LAYER_MOUNT_NAMESPACE,
-    HKS_LAYER_PRIVATE_TMP,    /* bounded tmpfs on /tmp, /var/tmp and /dev/shm */
+    HKS_LAYER_PRIVATE_TMP,    /* one bounded tmpfs on /tmp, /var/tmp and /dev/shm */
     HKS_LAYER_CODE_READ_ONLY, /* the bundle, bind-mounted at code_path */
     HKS_LAYER_RLIMITS,
     HKS_LAYER_OWN_UID,
@@ -29,6 +29,8 @@ enum hks_layer {
 
 #define HKS_SANDBOX_MAX_CGROUPS 4
 #define HKS_SANDBOX_REPORT_OFFSET 64 /* in the shared page */
+#define HKS_SANDBOX_PAGE_FD 4
+#define HKS_SANDBOX_ROOT_FD 5 /* between hks_sandbox_prepare() and hks_sandbox_bind() only */
 
 /* Descriptors are indices into the array given beside the spec; -1 = none. */
 struct hks_sandbox_spec {
@@ -46,7 +48,7 @@ struct hks_sandbox_spec {
     int32_t stdout_fd, stderr_fd, connection_fd, page_fd;
     int32_t source_fd; /* becomes 5; for workers that read their program from there */
     int32_t cgroup_fd[HKS_SANDBOX_MAX_CGROUPS]; /* cgroup.procs, open for writing */
-    char code_source[1024];                     /* "" = bound later */
+    char code_source[1024];                     /* "" = bound later; hks_sandbox_prepare: all code lies below it */
     char code_path[256];                        /* mount point */
     char work_dir[256];                         /* without a private /tmp: made, and given to the uid */
 };
@@ -59,6 +61,14 @@ struct hks_sandbox_report {
 
 /* 0, or -1 when a required layer is missing: the caller must exit at once. */
 int hks_sandbox_enter(const struct hks_sandbox_spec* spec, const int* fds, int fd_count);
+
+/* The same in two steps, for a process that is made before it is known what it will run and that runs nothing
+ * but our own code in between. prepare: session, groups, namespaces, /tmp, descriptors, the slow part. bind:
+ * the code (a path relative to spec->code_source), the sizes that belong to it, and then the way down: limits,
+ * uid, capabilities. Both 0, or -1 and the caller must exit. */
+int hks_sandbox_prepare(const struct hks_sandbox_spec* spec, const int* fds, int fd_count);
+int hks_sandbox_bind(const struct hks_sandbox_spec* spec, const char* code, uint64_t tmp_bytes,
+                     uint64_t file_bytes);
 
 /* For the short-lived helper that has joined a worker's mount namespace: binds the bundle and sizes /tmp. 0
  * or errno. */

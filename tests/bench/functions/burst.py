@@ -3,5 +3,5 @@ import time
 
 
 def handle(event):
-    time.sleep(0.05)
+    time.sleep(1)
     return str(os.getpid())

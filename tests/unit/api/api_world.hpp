@@ -39,7 +39,7 @@ class ApiWorld {
           registry(*database, clock, logger),
           artifacts(folder.path() / "bundles"),
           logs(loop, pool, *log_database, {}, logger, metrics),
-          runtimes({{"python", "3.11.2", "/usr/bin/python3.11", runtime::StartMethod::zygote}}),
+          runtimes({{"python", "3.11.2", "/usr/bin/python3.11"}}),
           builds(loop, {.work_dir = folder.file("build")}, registry, artifacts, *log_database, runtimes,
                  backend, secrets, logger, metrics),
           dispatcher(loop, {}, backend, registry.watch(), secrets, logs, clock, logger, metrics),

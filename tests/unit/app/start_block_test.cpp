@@ -18,7 +18,7 @@ TEST_CASE("the start block tells address, data, backend, runtimes, isolation and
     "user_namespace" : "not used here"
 }
 })";
-    block.runtimes = {{"python", "3.11.2", "/usr/bin/python3.11", runtime::StartMethod::zygote}};
+    block.runtimes = {{"python", "3.11.2", "/usr/bin/python3.11"}};
 block.has_token_file = true;
 const std::string text = start_block_text(block);
 for (const char* part : {"http://127.0.0.1:8080\n", "/data\n", "process", "python3.11 (/usr/bin/python3.11)",

@@ -9,11 +9,11 @@ namespace hks::runtime {
 
 namespace {
 RuntimeTable host() {
-    return RuntimeTable({{"python", "3.11.2", "/usr/bin/python3.11", StartMethod::zygote},
-                         {"python", "3.9.18", "/usr/bin/python3.9", StartMethod::zygote},
-                         {"python", "3.13.0", "/usr/bin/python3.13", StartMethod::zygote},
-                         {"node", "18.1.0", "/usr/bin/node18", StartMethod::prepared},
-                         {"node", "22.0.0", "/usr/bin/node22", StartMethod::prepared}});
+    return RuntimeTable({{"python", "3.11.2", "/usr/bin/python3.11"},
+                         {"python", "3.9.18", "/usr/bin/python3.9"},
+                         {"python", "3.13.0", "/usr/bin/python3.13"},
+                         {"node", "18.1.0", "/usr/bin/node18"},
+                         {"node", "22.0.0", "/usr/bin/node22"}});
 }
 
 struct Folder {

@@ -8,16 +8,23 @@ import importlib
 import inspect
 import json
 import logging
+import marshal
 import os
 import random
+import select
 import signal
+import socket
 import sys
 import time
+import types
 
 from hks_worker import (
-    FAILED, HELLO, READY, AsgiApplication, AsyncServer, Context, describe, frame, LogHandler,
-    run_async_handler, run_wsgi, Stopped, Worker,
+    CALL, DRAIN, END, FAILED, HELLO, LOAD, OBJECT, READY, TEXT, AsgiApplication, AsyncServer, Context, describe, frame,
+    LogHandler, run_async_handler, run_wsgi, Stopped, Worker,
 )
+
+SPECIAL_FUNCTION = (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS | inspect.CO_GENERATOR | inspect.CO_COROUTINE
+                    | inspect.CO_ASYNC_GENERATOR | inspect.CO_ITERABLE_COROUTINE)
 
 
 class HandlerNotFound(Exception):
@@ -39,16 +46,24 @@ def purge_modules(folders):
             if not dot and not os.path.exists(os.path.join(folder, name, "__init__.py")):
                 continue
             provided.add(stem)
+    provided = {top for top in provided if top in sys.modules and top not in sys.builtin_module_names
+                and not _imp.is_frozen(top) and top != __name__}
+    if not provided:  # the usual case; looking at every module would touch, and copy, a page for each
+        return
     for name in list(sys.modules):
-        top = name.partition(".")[0]
-        if top in provided and top not in sys.builtin_module_names and not _imp.is_frozen(top) and top != __name__:
+        if name.partition(".")[0] in provided:
             del sys.modules[name]
 
 
 def prepare_interpreter(load):
-    os.environ.clear()
-    os.environ.update(load["environment"])
-    time.tzset()
+    environment, zone = load["environment"], os.environ.get("TZ")
+    for name in list(os.environ):
+        if name not in environment:
+            del os.environ[name]
+    for name, value in environment.items():
+        os.environ[name] = value
+    if environment.get("TZ") != zone:
+        time.tzset()
     random.seed()
     code = load["code"]
     dependencies = os.path.join(code, "_deps")
@@ -65,7 +80,6 @@ def prepare_interpreter(load):
             import site
 
             site.addsitedir(dependencies)
-    importlib.invalidate_caches()
     builtins.exit = builtins.quit = sys.exit  # what `site` would bring
     Context.function_name, Context.function_version = load["function"], str(load["version"])
     Context.workspace, Context.memory_limit_in_mb = load["workspace"], load["memory_mb"]
@@ -115,6 +129,11 @@ def positional(function):
 
 def classify(handler):
     """(kind, number of parameters that it is given)."""
+    if type(handler) is types.FunctionType and not handler.__dict__:
+        code = handler.__code__
+        if not code.co_kwonlyargcount and not code.co_flags & SPECIAL_FUNCTION and code.co_argcount in (1, 2):
+            if "start_response" not in code.co_varnames[: code.co_argcount]:
+                return "sync", code.co_argcount  # what most handlers are
     target = handler
     while hasattr(target, "func") and hasattr(target, "keywords"):  # functools.partial
         target = target.func
@@ -182,17 +201,33 @@ def serve(worker):
         worker.serve_serial(handler, wants)
 
 
-def run(connection_fd=3, page_fd=4):
-    worker = Worker(connection_fd, page_fd)
+def say_hello(worker):
     hello = {"language": "python", "version": "{}.{}.{}".format(*sys.version_info[:3]), "encoding": "marshal"}
     worker.out.append(frame(HELLO, meta=json.dumps(hello).encode()))
     worker.flush()
+
+
+def await_load(worker):
+    worker.waiting = True
+    while worker.load is None:
+        worker.read()
+    worker.waiting = False
+
+
+def run(connection_fd=3, page_fd=4, bind=None, worker=None):
+    """bind: enters what is left of the sandbox once LOAD has said for which version; nothing of a user runs before."""
+    worker = worker or Worker()
+    worker.connect(connection_fd, page_fd)
+    say_hello(worker)
     signal.signal(signal.SIGTERM, worker.on_sigterm)
     try:
-        worker.waiting = True
-        while worker.load is None:
-            worker.read()
-        worker.waiting = False
+        if bind is not None:
+            if not select.select([worker.socket], [], [], 0)[0]:
+                rehearse()  # there is time
+            await_load(worker)
+            bind(worker.load)
+        else:
+            await_load(worker)
         install_logs(worker)
         serve(worker)
     except Stopped:
@@ -201,3 +236,48 @@ def run(connection_fd=3, page_fd=4):
         atexit._run_exitfuncs()
         worker.end_lines(0)
         worker.flush()
+
+
+REHEARSED_LOAD = {
+    "handler": "", "files": ["function"], "functions": ["handle"], "code": "/", "function": "", "version": 1,
+    "workspace": "", "memory_mb": 1, "concurrency": 1, "timeout_ms": 1, "environment": {}, "smoke": False,
+}
+REHEARSED_EVENT = ("GET", "/", {"host": "", "accept": ""}, None, None, None, None, "/", "", "HTTP/1.1", None, "", 1, 1, "",
+                   "", "http", "")
+
+
+def rehearse():
+    """Does once, on nothing, all that lies between HELLO and a first answer. In the zygote that makes the interpreter
+    adapt its code; in a forked worker it makes the pages that this writes to its own before a call waits for them."""
+    ours, theirs = socket.socketpair()
+    page = os.memfd_create("hks_rehearsal_page")
+    os.truncate(page, 4096)
+    worker = Worker()
+    worker.connect(ours.detach(), page)
+    load = dict(REHEARSED_LOAD, environment=dict(os.environ))
+    say_hello(worker)
+    theirs.sendall(frame(LOAD, meta=json.dumps(load).encode()))
+    await_load(worker)
+    kept = sys.path[:], sys.argv, os.getcwd(), sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__
+    handlers, level = logging.root.handlers[:], logging.root.level
+    install_logs(worker)
+    prepare_interpreter(load)
+    importlib.import_module("keyword")
+    del sys.modules["keyword"]
+    kind, wants = classify(rehearsed)
+    worker.out.append(frame(READY, meta=json.dumps({"handler": "", "kind": kind, "concurrent": False}).encode()))
+    worker.flush()
+    theirs.sendall(frame(CALL, 1, marshal.dumps(REHEARSED_EVENT), b"{}", END | TEXT | OBJECT) + frame(DRAIN))
+    worker.serve_serial(rehearsed, wants)
+    worker.flush()
+    theirs.close()
+    worker.socket.close()
+    worker.page = None
+    sys.path[:], sys.argv, folder, sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__ = kept
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)
+    os.chdir(folder)
+
+
+def rehearsed(event):
+    return {"statusCode": 200, "body": "rehearsed"}

@@ -56,12 +56,8 @@ class Stream:
 
 
 class Worker:
-    def __init__(self, connection_fd, page_fd):
-        self.socket = socket.socket(fileno=connection_fd)
-        page = os.dup(page_fd)
-        os.close(page_fd)
-        self.page = memoryview(mmap.mmap(page, 4096)).cast("I")  # it keeps a copy of the descriptor: page_fd again
-        os.close(page)
+    def __init__(self):
+        self.socket = self.page = None
         self.out = []  # pieces of frames on their way out; append is atomic, taking needs the lock
         self.lock = threading.Lock()
         self.pending = collections.deque()  # (call, flags, event, body) not yet started
@@ -77,6 +73,13 @@ class Worker:
         self.pushed = 0  # when it was set
         self.stdout, self.stderr = LogStream(self, STDOUT), LogStream(self, STDERR)
         self.on_sigterm = self.handle_sigterm  # one object, to be recognised
+
+    def connect(self, connection_fd, page_fd):
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, connection_fd)
+        page = os.dup(page_fd)
+        os.close(page_fd)
+        self.page = memoryview(mmap.mmap(page, 4096)).cast("I")  # it keeps a copy of the descriptor: page_fd again
+        os.close(page)
 
     def handle_sigterm(self, *_):
         self.draining = True
