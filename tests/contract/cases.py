@@ -622,6 +622,11 @@ def asgi(name, path, **rest):
 asgi("the request and the answer", "/p q", status=201, headers={"x-b": "1, 2", "content-type": "text/plain"},
      body="['POST', '/p q', b'/p%20q', b'a=%20', False, [b'1', b'2'], 3, ['started']]", only="worker",
      request={"method": "POST", "query": "a=%20", "body": b"\xff\x00\x01", "headers": [("X-A", "1"), ("X-A", "2")]})
+for raw, path, told in (("/functions/f/%C3%A9/x%2Fy", "/é/x%2Fy", "/%C3%A9/x%2Fy"),
+                        ("/functions/f/%2541/%5c", "/%41/%5C", "/%2541/%5c"),
+                        ("/functions/f/b/../a//%63", "/a/c", "/a/c"), ("/functions/f", "/", "/")):
+    asgi("the path as it was sent, " + raw, path, status=201, only="worker", request={"original_path": raw},
+         body=f"['GET', {path!r}, {told.encode()!r}, b'', False, [], 0, ['started']]")
 asgi("a stream", "/stream", status=201, body="0123456789")
 asgi("an exception", "/boom", error=("KeyError", "boom"))
 asgi("a line break in a header", "/bad", error=("ValueError", "x-a"))

@@ -6,7 +6,7 @@ import io
 import json
 import marshal
 import sys
-from urllib.parse import quote
+from urllib.parse import quote, unquote_to_bytes
 
 from hks_worker import (
     CHUNK, END, RAW_QUERY, REQUEST_ID, RESULT, TEXT, describe, frame, header_lines, make_event,
@@ -16,6 +16,19 @@ from hks_worker import (
 def raw_text(text):
     """The bytes of a header or path as the client sent them, most likely."""
     return text.encode("utf-8", "surrogateescape")
+
+
+def raw_path(event):
+    """The path as the client wrote it, from where the function's own part begins."""
+    path, received = raw_text(event["path"]), raw_text(event["requestContext"]["path"])
+    raw = b"/" + b"/".join(received.split(b"/")[-path.count(b"/"):])
+    # The server decodes everything but these two, which would change what a segment is.
+    kept = raw.replace(b"%2f", b"%2F").replace(b"%5c", b"%5C").replace(b"%2F", b"%252F").replace(b"%5C", b"%255C")
+    if b"%" in raw and unquote_to_bytes(kept) == path:
+        return raw
+    # Nothing was encoded, or dot segments and double slashes were resolved: as the client would have written the rest.
+    quoted = quote(path, safe="/:@!$&'()*+,;=~")
+    return quoted.replace("%252F", "%2F").replace("%255C", "%5C").encode()
 
 
 def server_address(event):
@@ -146,7 +159,7 @@ class AsgiApplication:
             "method": event["httpMethod"],
             "scheme": event["headers"].get("x-forwarded-proto", "http"),
             "path": event["path"],
-            "raw_path": quote(event["path"], safe="/:@!$&'()*+,;=~").encode(),
+            "raw_path": raw_path(event),
             "query_string": array[RAW_QUERY].encode("latin-1", "replace"),
             "root_path": "",
             "headers": [(raw_text(name), raw_text(value)) for name, values in event["multiValueHeaders"].items()
