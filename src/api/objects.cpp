@@ -55,9 +55,10 @@ json version_json(const registry::VersionRecord& version) {
 }
 
 json trigger_json(const registry::FunctionRecord& function, const registry::TriggerEntry& trigger,
-                  const std::string& base_url) {
+                  const std::string& base_url, TriggerAuth default_auth) {
     json config = trigger_to_json(trigger.spec);
     for (const char* member : {"type", "name", "enabled"}) config.erase(member);
+    const TriggerAuth auth = trigger.spec.auth == TriggerAuth::inherit ? default_auth : trigger.spec.auth;
     const char* status = !trigger.spec.enabled         ? "disabled"
                          : function.active_version > 0 ? "active"
                                                        : "pending";
@@ -66,6 +67,7 @@ json trigger_json(const registry::FunctionRecord& function, const registry::Trig
             {"type", trigger.spec.type},
             {"enabled", trigger.spec.enabled},
             {"url", trigger_url(base_url, function.workspace, function.name, trigger.spec)},
+            {"auth", auth == TriggerAuth::token ? "token" : "public"},
             {"config", std::move(config)},
             {"status", status}};
 }

@@ -23,8 +23,9 @@ std::string trigger_url(const std::string& base_url, const std::string& workspac
 
 nlohmann::json function_json(const registry::FunctionRecord& function, const std::string& base_url);
 nlohmann::json version_json(const registry::VersionRecord& version);
+/// `default_auth`: what is in force where the trigger does not say.
 nlohmann::json trigger_json(const registry::FunctionRecord& function, const registry::TriggerEntry& trigger,
-                            const std::string& base_url);
+                            const std::string& base_url, TriggerAuth default_auth);
 nlohmann::json log_json(const observe::StoredLog& log);
 nlohmann::json build_log_json(const build::BuildLogLine& line);
 nlohmann::json secret_json(const secrets::SecretRecord& secret);

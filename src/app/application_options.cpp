@@ -30,6 +30,7 @@ api::ApiOptions api_options(const ServerConfig& config) {
     options.secure = !config.tls_cert.empty();
     options.backend = config.backend;
     options.spec_limits = config.spec_limits;
+    options.default_auth = config.default_auth;
     return options;
 }
 

@@ -51,6 +51,7 @@ struct ApiOptions {
     bool secure = false;                     ///< served over TLS: URLs begin with https
     std::string backend = "process";         ///< name, for people
     SpecLimits spec_limits;
+    TriggerAuth default_auth = TriggerAuth::public_access;  ///< of triggers that do not say
     milliseconds heartbeat{15'000};  ///< comment line in an otherwise silent stream
 };
 

@@ -22,6 +22,11 @@ const std::string& trigger_of(const ApiRequest& request) {
     return request.parameters.find("t")->second;
 }
 
+json object_of(const Context& context, const ApiRequest& request, const registry::FunctionRecord& function,
+               const registry::TriggerEntry& trigger) {
+    return trigger_json(function, trigger, request.base_url, context.options.default_auth);
+}
+
 Error trigger_not_found(const registry::FunctionRecord& function, const std::string& name) {
     return {Errc::trigger_not_found, "The function '" + function.name + "' has no trigger '" + name +
                                          "'. GET functions/" + function.name + "/triggers lists them."};
@@ -36,7 +41,7 @@ Result<ApiResponse> add_trigger(Context& context, const ApiRequest& request) {
     if (!spec) return spec.error();
     auto trigger = context.services.registry.add_trigger(function->workspace, function->id, *spec);
     if (!trigger) return trigger.error();
-    ApiResponse response = json_response(201, trigger_json(*function, *trigger, request.base_url));
+    ApiResponse response = json_response(201, object_of(context, request, *function, *trigger));
     response.location = request.path + "/" + trigger->spec.name;
     response.audit_target = function->name + "/" + trigger->spec.name;
     return response;
@@ -51,7 +56,7 @@ Result<ApiResponse> list_triggers(Context& context, const ApiRequest& request) {
                                   [](const registry::TriggerEntry& entry) { return entry.spec.name; });
     json items = json::array();
     for (const auto& trigger : triggers.items)
-        items.push_back(trigger_json(*function, trigger, request.base_url));
+        items.push_back(object_of(context, request, *function, trigger));
     return json_response(200, list_json(std::move(items), triggers.next_cursor));
 }
 
@@ -60,7 +65,7 @@ Result<ApiResponse> get_trigger(Context& context, const ApiRequest& request) {
     if (!function) return function.error();
     for (const auto& trigger : function->triggers)
         if (trigger.id == trigger_of(request) || trigger.spec.name == trigger_of(request))
-            return json_response(200, trigger_json(*function, trigger, request.base_url));
+            return json_response(200, object_of(context, request, *function, trigger));
     return trigger_not_found(*function, trigger_of(request));
 }
 
@@ -72,7 +77,7 @@ Result<ApiResponse> replace_trigger(Context& context, const ApiRequest& request)
     auto trigger = context.services.registry.update_trigger(function->workspace, function->id,
                                                             trigger_of(request), *spec);
     if (!trigger) return trigger.error();
-    return json_response(200, trigger_json(*function, *trigger, request.base_url));
+    return json_response(200, object_of(context, request, *function, *trigger));
 }
 
 Result<ApiResponse> delete_trigger(Context& context, const ApiRequest& request) {
