@@ -75,27 +75,25 @@ Application::~Application() {
 }
 
 Result<void> Application::open_stores() {
+    // First: whatever fails later, the end of this object writes what functions have logged.
+    if (auto opened = logs_.open(); !opened) return opened;
     if (auto opened = keys_.open(); !opened) return opened;
     if (auto opened = audit_.open(); !opened) return opened;
-    std::string master_key;
-    if (!config_.master_key.empty()) {
-        master_key = bytes_of_hex(config_.master_key);
-    } else {
-        // A key that was lost is an error to be told, not a reason to make another one.
-        auto loaded =
-            secrets::SecretStore::load_or_create_master_key(config_.master_key_file, directory_.is_new());
-        if (!loaded) return loaded.error();
-        master_key = std::move(*loaded);
-    }
-    auto opened = secrets_.open(master_key);
-    explicit_bzero(master_key.data(), master_key.size());
-    if (!opened) return opened;
-    if (opened = registry_.open(); !opened) return opened;
-    if (opened = artifacts_.open(); !opened) return opened;
+    if (auto opened = open_secrets(); !opened) return opened;
+    if (auto opened = registry_.open(); !opened) return opened;
+    if (auto opened = artifacts_.open(); !opened) return opened;
     auto used = registry_.digests_in_use();
     if (!used) return used.error();
     if (auto swept = artifacts_.sweep(*used); !swept) return swept.error();
-    return logs_.open();
+    return {};
+}
+
+Result<void> Application::open_secrets() {
+    if (config_.master_key.empty()) return secrets_.open_with_key_file(config_.master_key_file);
+    std::string key = bytes_of_hex(config_.master_key);
+    auto opened = secrets_.open(key);
+    explicit_bzero(key.data(), key.size());
+    return opened;
 }
 
 Result<void> Application::start() {

@@ -58,6 +58,8 @@ class Application {
 
   private:
     Result<void> open_stores();
+    Result<void> open_secrets();
+    Result<void> open_admin_token();
     void print_start_block() const;
     void await_signal();
     void begin_shutdown(int signal);

@@ -63,7 +63,6 @@ Result<void> DataDirectory::open() {
     const std::string pid = std::to_string(::getpid()) + "\n";
     if (::ftruncate(lock_, 0) != 0 || ::pwrite(lock_, pid.data(), pid.size(), 0) < 0)
         return cannot("writing", file);
-    is_new_ = !std::filesystem::exists(path("registry.db"), failed);
     return {};
 }
 

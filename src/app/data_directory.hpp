@@ -20,9 +20,6 @@ class DataDirectory {
     /// Makes the folder (mode 0700) when it is absent and takes the lock. CONFLICT names the server that has
     /// it.
     Result<void> open();
-    /// True when no server has kept anything here before.
-    bool is_new() const { return is_new_; }
-
     std::string path(const std::string& name) const { return path_ + "/" + name; }
     const std::string& root() const { return path_; }
 
@@ -32,7 +29,6 @@ class DataDirectory {
   private:
     std::string path_;
     int lock_ = -1;
-    bool is_new_ = false;
 };
 
 }  // namespace hks::app

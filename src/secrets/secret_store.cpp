@@ -84,6 +84,14 @@ Result<void> check(const std::string& name, const std::map<std::string, std::str
     return error;
 }
 
+Result<void> check_revision(const SecretRecord* record, const std::string& name,
+                            const std::string& expected) {
+    if (expected.empty() || (record && expected == std::to_string(record->revision))) return {};
+    return Error(Errc::precondition_failed, "Secret '" + name +
+                                                "' has changed since it was read. Read it again and repeat "
+                                                "the change.");
+}
+
 Error no_secret(const std::string& workspace, const std::string& name) {
     return Error(Errc::secret_not_found, "There is no secret '" + name + "' in workspace '" + workspace +
                                              "'. Create it, or name another one.");
@@ -101,6 +109,9 @@ struct SecretStore::Impl {
     std::map<Id, std::shared_ptr<const Entry>> secrets;
     Clear data_key;  ///< empty: no master key, no secrets
 
+    Result<void> make_tables() {
+        return storage::migrate(database, "secrets", schema.data(), schema.size());
+    }
     Result<void> open_keyring(const std::string& master_key);
     Result<std::optional<std::string>> wrapped_key();
     Result<void> make_keyring(const std::string& master_key);
@@ -198,7 +209,7 @@ Result<void> SecretStore::Impl::load() {
         if (!row) return row.error();
         if (!*row) break;
         auto entry = std::make_shared<Entry>();
-        entry->version = s->integer(0);
+        entry->version = entry->record.revision = s->integer(0);
         entry->record.workspace = s->text(1);
         entry->record.name = s->text(2);
         entry->record.created_at = WallTime(std::chrono::microseconds(s->integer(3)));
@@ -226,7 +237,7 @@ Result<void> SecretStore::Impl::write(Entry& entry, const std::map<std::string, 
         database.prepare("SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'secrets'), 0) + 1");
     if (!next) return next.error();
     if (auto row = next->step(); !row) return row.error();
-    entry.version = next->integer(0);
+    entry.version = entry.record.revision = next->integer(0);
     auto s =
         database.prepare("INSERT INTO secrets(version, workspace, name, created_at, crc) VALUES(?,?,?,?,?)");
     if (!s) return s.error();
@@ -258,13 +269,27 @@ SecretStore::SecretStore(storage::Database& database, const Clock& clock)
 SecretStore::~SecretStore() = default;
 
 Result<void> SecretStore::open(const std::string& master_key) {
-    if (auto r = storage::migrate(impl_->database, "secrets", schema.data(), schema.size()); !r) return r;
+    if (auto r = impl_->make_tables(); !r) return r;
     if (auto r = impl_->open_keyring(master_key); !r) return r;
     return impl_->load();
 }
 
+Result<void> SecretStore::open_with_key_file(const std::string& path) {
+    if (auto r = impl_->make_tables(); !r) return r;
+    auto used = impl_->any_secret();
+    if (!used) return used.error();
+    // A key that was lost is an error to be told while something is sealed under it. Before that, a start
+    // that was cut short must not stand in the way of the next one.
+    auto loaded = load_or_create_master_key(path, !*used);
+    if (!loaded) return loaded.error();
+    auto opened = open(*loaded);
+    OPENSSL_cleanse(loaded->data(), loaded->size());
+    return opened;
+}
+
 Result<SecretRecord> SecretStore::put(const std::string& workspace, const std::string& name,
-                                      const std::map<std::string, std::string>& data, bool replace) {
+                                      const std::map<std::string, std::string>& data, bool replace,
+                                      const std::string& expected_revision) {
     if (auto r = check(name, data); !r) return r.error();
     if (impl_->data_key.empty())
         return Error(Errc::provider_error,
@@ -274,6 +299,8 @@ Result<SecretRecord> SecretStore::put(const std::string& workspace, const std::s
     if (old && !replace)
         return Error(Errc::already_exists,
                      "There is a secret '" + name + "' already. Delete it first, or choose another name.");
+    if (auto same = check_revision(old ? &old->record : nullptr, name, expected_revision); !same)
+        return same.error();
     auto entry = std::make_shared<Entry>();
     entry->record.workspace = workspace;
     entry->record.name = name;
@@ -300,10 +327,12 @@ Result<SecretRecord> SecretStore::get(const std::string& workspace, const std::s
     return entry->record;
 }
 
-Result<void> SecretStore::remove(const std::string& workspace, const std::string& name) {
+Result<void> SecretStore::remove(const std::string& workspace, const std::string& name,
+                                 const std::string& expected_revision) {
     std::lock_guard writing(impl_->writing);
     auto entry = impl_->find(workspace, name);
     if (!entry) return no_secret(workspace, name);
+    if (auto same = check_revision(&entry->record, name, expected_revision); !same) return same;
     auto s = impl_->database.prepare("DELETE FROM secrets WHERE version = ?");
     if (!s) return s.error();
     if (auto r = s->bind(entry->version).run(); !r) return r;

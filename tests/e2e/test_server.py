@@ -117,6 +117,35 @@ def test_kill_9_leaves_no_process_and_a_restart_serves_again(own_server):
     assert own_server.call("a").text == "ok" and own_server.call("b").text == "node"
 
 
+def test_kill_9_during_the_first_start_spoils_nothing():
+    for delay in (0.01, 0.02, 0.03, 0.05, 0.08, 0.12, 0.2, 0.3):
+        server = Server()
+        try:
+            server.start(wait=False)
+            time.sleep(delay)
+            server.kill()
+            server.start()
+            assert server.api("GET", "/functions").status_code == 200, delay
+            assert server.api("POST", "/secrets", json={"name": "db", "data": {"k": "v"}}).status_code == 201, delay
+        finally:
+            server.close()
+
+
+def test_a_lost_admin_token_is_made_anew_by_the_next_start(own_server):
+    old = own_server.token
+    own_server.stop()
+    (own_server.data / "admin-token").unlink()
+    own_server.restart()
+    assert own_server.token != old
+    assert own_server.api("GET", "/functions").status_code == 200
+    assert own_server.api("GET", "/functions", token=old).status_code == 401
+    assert "a new admin token was made" in own_server.log() and own_server.token not in own_server.log()
+    again = own_server.token
+    own_server.stop()
+    own_server.restart()
+    assert own_server.token == again
+
+
 @pytest.mark.parametrize("delay", [0.0, 0.02, 0.05, 0.1, 0.15, 0.25])
 def test_kill_9_during_a_deploy_leaves_the_old_or_the_new_version(own_server, delay):
     own_server.deploy_source("f", "def handle(event):\n    return 'old'\n")

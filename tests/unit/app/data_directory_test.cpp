@@ -25,7 +25,6 @@ TEST_CASE("a data directory is made for its owner alone, with its parents") {
     take(directory.open());
     CHECK(mode_of(folder.file("a/b/hks")) == 0700);
     CHECK(mode_of(folder.file("a/b/hks/lock")) == 0600);
-    CHECK(directory.is_new());
 }
 
 TEST_CASE("a second server is refused with the number of the first and what to do") {
@@ -42,14 +41,6 @@ TEST_CASE("the lock goes with its holder") {
     TemporaryFolder folder;
     { take(DataDirectory(folder.file("hks")).open()); }
     take(DataDirectory(folder.file("hks")).open());
-}
-
-TEST_CASE("a directory with a database is not new") {
-    TemporaryFolder folder;
-    write_file(folder.file("hks/registry.db"), "");
-    DataDirectory directory(folder.file("hks"));
-    take(directory.open());
-    CHECK_FALSE(directory.is_new());
 }
 
 TEST_CASE("the admin token is a file for its owner alone, without leftovers") {

@@ -272,6 +272,33 @@ TEST_CASE("a master key's file that is not as it should be is refused with what 
     CHECK(!load().has_value());
 }
 
+TEST_CASE("a master key is made until a secret needs the one that was there") {
+    test::TemporaryFolder folder;
+    test::ManualClock clock;
+    auto database = take(storage::Database::open(folder.file("registry.db"), storage::Durability::full));
+    const std::string path = folder.file("master-key");
+    const auto open = [&](const std::string& key_file) {
+        SecretStore store(*database, clock);
+        return store.open_with_key_file(key_file);
+    };
+    // A start that is cut short, at every step that leaves something behind.
+    CHECK_FALSE(open(folder.file("nosuch/key")).has_value());
+    CHECK_FALSE(std::filesystem::exists(path));
+    take(open(path));
+    std::filesystem::remove(path);
+    take(open(path));
+    {
+        SecretStore store(*database, clock);
+        take(store.open_with_key_file(path));
+        take(store.put("default", "db", {{"url", "1"}}, false));
+    }
+    take(open(path));
+    std::filesystem::rename(path, folder.file("away"));
+    CHECK(message(open(path)).find("Restore it from a backup") != std::string::npos);
+    CHECK_FALSE(std::filesystem::exists(path));
+    take(open(folder.file("away")));
+}
+
 TEST_CASE("secrets are handed out while others are written") {
     Fixture f;
     f.put("db", {{"url", "1"}});
