@@ -98,10 +98,7 @@ Result<void> Application::open_secrets() {
 
 Result<void> Application::start() {
     if (auto opened = open_stores(); !opened) return opened;
-    auto token = keys_.ensure_admin();
-    if (!token) return token.error();
-    if (*token)
-        if (auto written = directory_.write_admin_token(**token); !written) return written;
+    if (auto kept = open_admin_token(); !kept) return kept;
     if (auto opened = backend_.open(); !opened) return opened;
     if (auto opened = builds_.open(); !opened) return opened;
     dispatcher_.start();
@@ -109,6 +106,23 @@ Result<void> Application::start() {
     if (auto listening = server_.start(); !listening) return listening;
     await_signal();
     print_start_block();
+    return {};
+}
+
+/// The row comes before the file: a start that ends in between leaves a token that nobody knows, and the next
+/// start replaces it.
+Result<void> Application::open_admin_token() {
+    auto kept = directory_.read_admin_token();
+    if (!kept) return kept.error();
+    auto token = keys_.ensure_admin(*kept);
+    if (!token) return token.error();
+    if (!*token) return {};
+    if (auto written = directory_.write_admin_token((*token)->text); !written) return written;
+    if ((*token)->replaces)
+        logger_.warn(
+            "the file admin-token was missing or held no valid token: a new admin token was made and the one "
+            "of the first start is revoked",
+            {{"file", directory_.path("admin-token")}});
     return {};
 }
 

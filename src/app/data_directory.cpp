@@ -66,6 +66,27 @@ Result<void> DataDirectory::open() {
     return {};
 }
 
+Result<std::string> DataDirectory::read_admin_token() const {
+    const std::string file = path("admin-token");
+    const int in = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (in < 0 && errno == ENOENT) return std::string();
+    if (in < 0) return cannot("opening", file);
+    char text[256];
+    const ssize_t length = ::read(in, text, sizeof text);
+    // Anything else than a readable file is for a person to look at, not to be written over.
+    if (length < 0) {
+        const Error error = cannot("reading", file);
+        ::close(in);
+        return error;
+    }
+    ::close(in);
+    std::string token(text, static_cast<size_t>(length));
+    explicit_bzero(text, sizeof text);
+    while (!token.empty() && (token.back() == '\n' || token.back() == '\r' || token.back() == ' '))
+        token.pop_back();
+    return token;
+}
+
 Result<void> DataDirectory::write_admin_token(const std::string& token) const {
     const std::string file = path("admin-token"), temporary = file + ".new";
     ::unlink(temporary.c_str());

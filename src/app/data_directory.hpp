@@ -23,6 +23,8 @@ class DataDirectory {
     std::string path(const std::string& name) const { return path_ + "/" + name; }
     const std::string& root() const { return path_; }
 
+    /// What {root}/admin-token holds; "" when there is no such file.
+    Result<std::string> read_admin_token() const;
     /// Writes {root}/admin-token, mode 0600, all or nothing.
     Result<void> write_admin_token(const std::string& token) const;
 

@@ -104,7 +104,14 @@ struct ApiKeyStore::Impl {
 
     Result<void> load();
     Result<void> insert(const TokenRecord& record, const Digest& digest);
+    /// Stamps and stores a token, instead of the one with the id `instead` ("" = beside all others).
+    Result<TokenRecord> add(Entry entry, const std::string& text, const std::string& instead, bool kept,
+                            std::optional<milliseconds> lifetime = std::nullopt);
+    Result<void> write(const Entry& entry, const Digest& digest, const std::string& instead, bool kept);
+    Result<std::string> kept_token();  ///< its id; "" = none was ever made
     bool has_name(const std::string& workspace, const std::string& name) const;
+    std::string free_name(const std::string& wanted) const;
+    bool is_admin(const Digest& digest, WallTime now) const;
 };
 
 Result<void> ApiKeyStore::Impl::load() {
@@ -163,6 +170,63 @@ bool ApiKeyStore::Impl::has_name(const std::string& workspace, const std::string
     });
 }
 
+std::string ApiKeyStore::Impl::free_name(const std::string& wanted) const {
+    std::string name = wanted;
+    for (int n = 2; has_name("", name); ++n) name = wanted + "-" + std::to_string(n);
+    return name;
+}
+
+bool ApiKeyStore::Impl::is_admin(const Digest& digest, WallTime now) const {
+    std::lock_guard lock(mutex);
+    const auto found = tokens.find(digest);
+    if (found == tokens.end()) return false;
+    const auto& record = found->second.record;
+    return record.role == Role::admin && record.workspace.empty() &&
+           (!record.expires_at || *record.expires_at > now);
+}
+
+Result<std::string> ApiKeyStore::Impl::kept_token() {
+    std::lock_guard rows(database.mutex());
+    auto s = database.prepare("SELECT token FROM kept_token WHERE id = 1");
+    if (!s) return s.error();
+    auto row = s->step();
+    if (!row) return row.error();
+    return *row ? s->text(0) : std::string();
+}
+
+Result<void> ApiKeyStore::Impl::write(const Entry& entry, const Digest& digest, const std::string& instead,
+                                      bool kept) {
+    storage::Transaction transaction(database);
+    if (auto r = transaction.begin(); !r) return r;
+    if (!instead.empty()) {
+        auto gone = database.prepare("DELETE FROM tokens WHERE id = ?");
+        if (!gone) return gone.error();
+        if (auto r = gone->bind(instead).run(); !r) return r;
+    }
+    if (auto r = insert(entry.record, digest); !r) return r;
+    if (kept) {
+        auto note = database.prepare("INSERT OR REPLACE INTO kept_token(id, token) VALUES(1, ?)");
+        if (!note) return note.error();
+        if (auto r = note->bind(entry.record.id).run(); !r) return r;
+    }
+    return transaction.commit();
+}
+
+Result<TokenRecord> ApiKeyStore::Impl::add(Entry entry, const std::string& text, const std::string& instead,
+                                           bool kept, std::optional<milliseconds> lifetime) {
+    auto& record = entry.record;
+    record.id = make_id("tok_");
+    record.created_at = from_micros(to_micros(clock.wall()));
+    if (lifetime) record.expires_at = record.created_at + *lifetime;
+    const Digest digest = sha256(text);
+    if (auto r = write(entry, digest, instead, kept); !r) return r.error();
+    TokenRecord shown = record;
+    std::lock_guard lock(mutex);
+    if (!instead.empty()) std::erase_if(tokens, [&](const auto& t) { return t.second.record.id == instead; });
+    tokens.emplace(digest, std::move(entry));
+    return shown;
+}
+
 ApiKeyStore::ApiKeyStore(storage::Database& database, const Clock& clock)
     : impl_(std::make_unique<Impl>(database, clock)) {}
 ApiKeyStore::~ApiKeyStore() = default;
@@ -172,17 +236,28 @@ Result<void> ApiKeyStore::open() {
     return done ? impl_->load() : done;
 }
 
-Result<std::optional<std::string>> ApiKeyStore::ensure_admin() {
-    WallTime now = impl_->clock.wall();
-    for (const auto& record : list())
-        if (record.role == Role::admin && record.workspace.empty() &&
-            (!record.expires_at || *record.expires_at > now))
-            return std::optional<std::string>{};
-    std::string name = "admin";
-    for (int n = 2; impl_->has_name("", name); ++n) name = "admin-" + std::to_string(n);
-    auto made = create(name, Role::admin, {}, "", std::nullopt);
-    if (!made) return made.error();
-    return std::optional(std::move(made->second));
+Result<std::optional<KeptToken>> ApiKeyStore::ensure_admin(std::string_view kept) {
+    const WallTime now = impl_->clock.wall();
+    auto before = impl_->kept_token();
+    if (!before) return before.error();
+    std::lock_guard writing(impl_->writing);
+    bool any = false;
+    std::optional<TokenRecord> lost;
+    for (const auto& record : list()) {
+        if (record.role != Role::admin || !record.workspace.empty()) continue;
+        if (record.expires_at && *record.expires_at <= now) continue;
+        any = true;
+        if (record.id == *before) lost = record;
+    }
+    // Whoever revoked the first token and made another one has that.
+    if (any && (!lost || impl_->is_admin(sha256(kept), now))) return std::optional<KeptToken>{};
+
+    Entry entry;
+    entry.record.name = lost ? lost->name : impl_->free_name("admin");
+    entry.record.role = Role::admin;
+    std::string text = make_token();
+    if (auto r = impl_->add(std::move(entry), text, lost ? lost->id : "", true); !r) return r.error();
+    return std::optional(KeptToken{std::move(text), lost.has_value()});
 }
 
 Result<std::pair<TokenRecord, std::string>> ApiKeyStore::create(const std::string& name, Role role,
@@ -209,21 +284,14 @@ Result<std::pair<TokenRecord, std::string>> ApiKeyStore::create(const std::strin
         return Error(Errc::already_exists,
                      "There is a token '" + name + "' already. Revoke it or choose another name.");
     Entry entry;
-    auto& record = entry.record;
-    record.id = make_id("tok_");
-    record.name = name;
-    record.workspace = workspace;
-    record.role = role;
-    record.scopes = scopes;
-    record.created_at = from_micros(to_micros(impl_->clock.wall()));
-    if (lifetime) record.expires_at = record.created_at + *lifetime;
+    entry.record.name = name;
+    entry.record.workspace = workspace;
+    entry.record.role = role;
+    entry.record.scopes = scopes;
     std::string text = make_token();
-    Digest digest = sha256(text);
-    if (auto r = impl_->insert(record, digest); !r) return r.error();
-    TokenRecord shown = record;
-    std::lock_guard lock(impl_->mutex);
-    impl_->tokens.emplace(digest, std::move(entry));
-    return std::pair{std::move(shown), std::move(text)};
+    auto made = impl_->add(std::move(entry), text, "", false, lifetime);
+    if (!made) return made.error();
+    return std::pair{std::move(*made), std::move(text)};
 }
 
 std::vector<TokenRecord> ApiKeyStore::list() const {
@@ -293,6 +361,15 @@ Result<Principal> ApiKeyStore::authenticate(std::string_view authorization) cons
     record.last_used_at = now;
     found->second.used_since_flush = true;
     return Principal{record.id, record.name, record.role, record.workspace, record.scopes};
+}
+
+bool ApiKeyStore::is_valid(std::string_view token_id) const {
+    const WallTime now = impl_->clock.wall();
+    std::lock_guard lock(impl_->mutex);
+    return std::any_of(impl_->tokens.begin(), impl_->tokens.end(), [&](const auto& token) {
+        const TokenRecord& record = token.second.record;
+        return record.id == token_id && (!record.expires_at || *record.expires_at > now);
+    });
 }
 
 void ApiKeyStore::flush_last_used() {

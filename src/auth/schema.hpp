@@ -8,7 +8,7 @@
 
 namespace hks::auth {
 
-inline constexpr std::array<storage::Migration, 1> token_schema{{
+inline constexpr std::array<storage::Migration, 2> token_schema{{
     {1, R"sql(
 CREATE TABLE tokens(
     id           TEXT PRIMARY KEY,
@@ -23,6 +23,14 @@ CREATE TABLE tokens(
     crc          INTEGER NOT NULL,
     UNIQUE(workspace, name)
 ) WITHOUT ROWID;
+)sql"},
+    {2, R"sql(
+CREATE TABLE kept_token(
+    id    INTEGER PRIMARY KEY CHECK(id = 1),
+    token TEXT NOT NULL                 -- the id of the token that a start made; its text is kept in a file
+);
+INSERT INTO kept_token(id, token)
+    SELECT 1, id FROM tokens WHERE workspace = '' AND name = 'admin' AND role = 'admin';
 )sql"},
 }};
 

@@ -43,14 +43,22 @@ struct TokenRecord {
     std::optional<WallTime> last_used_at;
 };
 
+/// The admin token that a start has made.
+struct KeptToken {
+    std::string text;
+    bool replaces = false;  ///< one before it, which is revoked now
+};
+
 class ApiKeyStore {
   public:
     ApiKeyStore(storage::Database& database, const Clock& clock);
     ~ApiKeyStore();
 
     Result<void> open();  ///< migrations, loads the table; blocking
-    /// First start: an admin token. Returns it when it was made now, nothing when there is one already.
-    Result<std::optional<std::string>> ensure_admin();
+    /// A start's own admin token, whose text its caller keeps. Made when no admin token is valid; made anew,
+    /// and the one before revoked, when that is still valid but its text was lost: `kept` ("" = nothing) is no
+    /// admin token. Nothing when all is well.
+    Result<std::optional<KeptToken>> ensure_admin(std::string_view kept);
     /// → (record, token text). The text is never shown again.
     Result<std::pair<TokenRecord, std::string>> create(const std::string& name, Role role,
                                                        const std::vector<std::string>& scopes,
@@ -63,6 +71,8 @@ class ApiKeyStore {
     /// otherwise. Constant-time in the token's text. Loop or any thread; takes a short lock.
     Result<Principal> authenticate(std::string_view authorization) const;
     bool is_platform_token(std::string_view authorization) const;  ///< "Bearer hks_…"
+    /// Whether a token that was authenticated before still counts. Loop or any thread; takes a short lock.
+    bool is_valid(std::string_view token_id) const;
     void flush_last_used();                                        ///< blocking; called now and then
 
   private:

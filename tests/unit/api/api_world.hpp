@@ -54,7 +54,7 @@ class ApiWorld {
         take(logs.open());
         take(builds.open());
         dispatcher.start();
-        admin = *take(keys.ensure_admin());
+        admin = take(keys.ensure_admin(""))->text;
     }
 
     ~ApiWorld() {

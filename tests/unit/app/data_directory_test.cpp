@@ -48,7 +48,9 @@ TEST_CASE("the admin token is a file for its owner alone, without leftovers") {
     DataDirectory directory(folder.file("hks"));
     take(directory.open());
     write_file(folder.file("hks/admin-token.new"), "left by a crash");
+    CHECK(take(directory.read_admin_token()).empty());
     take(directory.write_admin_token("hks_secret"));
+    CHECK(take(directory.read_admin_token()) == "hks_secret");
     CHECK(read_file(folder.file("hks/admin-token")) == "hks_secret\n");
     CHECK(mode_of(folder.file("hks/admin-token")) == 0600);
     CHECK_FALSE(std::filesystem::exists(folder.file("hks/admin-token.new")));
@@ -71,4 +73,12 @@ TEST_CASE("a lock that is a link is not followed") {
     DataDirectory directory(folder.file("hks"));
     CHECK_FALSE(directory.open().has_value());
     CHECK(read_file(folder.file("victim")) == "keep");
+}
+
+TEST_CASE("an admin token that cannot be read is an error, not an absent one") {
+    TemporaryFolder folder;
+    DataDirectory directory(folder.file("hks"));
+    take(directory.open());
+    std::filesystem::create_directories(folder.file("hks/admin-token"));
+    CHECK(message(directory.read_admin_token()).find("admin-token") != std::string::npos);
 }

@@ -208,13 +208,60 @@ TEST_CASE("bad tokens are not made") {
 
 TEST_CASE("the first start makes one admin token, later ones none") {
     Fixture f;
-    auto token = take(f.keys->ensure_admin());
-    REQUIRE(token);
-    CHECK(take(f.ask(*token)).role == Role::admin);
-    CHECK(take(f.ask(*token)).workspace.empty());
-    CHECK(!take(f.keys->ensure_admin()));
+    auto made = take(f.keys->ensure_admin(""));
+    REQUIRE(made);
+    CHECK_FALSE(made->replaces);
+    CHECK(take(f.ask(made->text)).role == Role::admin);
+    CHECK(take(f.ask(made->text)).workspace.empty());
+    CHECK(!take(f.keys->ensure_admin(made->text)));
     f.restart();
-    CHECK(!take(f.keys->ensure_admin()));
+    CHECK(!take(f.keys->ensure_admin(made->text)));
+}
+
+TEST_CASE("an admin token of a start whose text was lost is replaced at the next one") {
+    Fixture f;
+    auto first = take(f.keys->ensure_admin(""));
+    const std::string other = take(f.keys->create("ops", Role::admin, {}, "", std::nullopt)).second;
+    for (const std::string& kept : {std::string(), std::string("hks_stale"), f.make("lesser")}) {
+        INFO(kept);
+        f.restart();
+        auto made = take(f.keys->ensure_admin(kept));
+        REQUIRE(made);
+        CHECK(made->replaces);
+        CHECK(failure(f.ask(first->text)) == "AUTH_INVALID_TOKEN");
+        CHECK(take(f.ask(made->text)).name == "admin");
+        CHECK(f.ask(other).has_value());
+        first = made;
+    }
+    CHECK(f.keys->list().size() == 3);
+    f.restart();
+    CHECK(!take(f.keys->ensure_admin(first->text)));
+    CHECK(!take(f.keys->ensure_admin(other)));
+}
+
+TEST_CASE("whoever revoked the first admin token and has another one gets no new one") {
+    Fixture f;
+    take(f.keys->ensure_admin(""));
+    take(f.keys->create("ops", Role::admin, {}, "", std::nullopt));
+    take(f.keys->revoke("admin", ""));
+    take(f.keys->create("admin", Role::admin, {}, "", std::nullopt));
+    f.restart();
+    CHECK(!take(f.keys->ensure_admin("")));
+    CHECK(f.keys->list().size() == 2);
+}
+
+TEST_CASE("the token that an older server made at its first start is known again") {
+    Fixture f;
+    const std::string old = take(f.keys->create("admin", Role::admin, {}, "", std::nullopt)).second;
+    take(
+        f.database->execute("DROP TABLE kept_token; DELETE FROM schema_migrations WHERE component = 'tokens' "
+                            "AND number = 2"));
+    f.restart();
+    CHECK(!take(f.keys->ensure_admin(old)));
+    auto made = take(f.keys->ensure_admin(""));
+    REQUIRE(made);
+    CHECK(made->replaces);
+    CHECK(!f.ask(old).has_value());
 }
 
 TEST_CASE("a server without a usable admin token gets one at its next start") {
@@ -222,9 +269,9 @@ TEST_CASE("a server without a usable admin token gets one at its next start") {
     take(f.keys->create("admin", Role::admin, {}, "", std::chrono::hours(1)));
     take(f.keys->create("lesser", Role::admin, {}, "default", std::nullopt));
     f.clock.advance(std::chrono::hours(2));
-    auto token = take(f.keys->ensure_admin());
-    REQUIRE(token);
-    CHECK(take(f.ask(*token)).name == "admin-2");
+    auto made = take(f.keys->ensure_admin(""));
+    REQUIRE(made);
+    CHECK(take(f.ask(made->text)).name == "admin-2");
 }
 
 TEST_CASE("the time of last use is kept over a restart once it was flushed") {
@@ -263,10 +310,10 @@ TEST_CASE("a token whose row was changed on the disk may nothing, and can be rev
 
 TEST_CASE("a damaged admin token is replaced at the next start") {
     Fixture f;
-    take(f.keys->ensure_admin());
+    auto made = take(f.keys->ensure_admin(""));
     take(f.database->execute("UPDATE tokens SET name = 'root'"));
     f.restart();
-    CHECK(take(f.keys->ensure_admin()).has_value());
+    CHECK(take(f.keys->ensure_admin(made->text)).has_value());
 }
 
 TEST_CASE("tokens can be used, made and revoked by many threads") {
