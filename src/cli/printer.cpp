@@ -5,7 +5,8 @@
 
 #include <yaml-cpp/yaml.h>
 
-#include <cstdio>
+#include <algorithm>
+#include <cctype>
 #include <iostream>
 
 namespace hks::cli {
@@ -18,11 +19,29 @@ constexpr std::pair<const char*, Output> output_names[] = {{"table", Output::tab
                                                            {"yaml", Output::yaml},
                                                            {"name", Output::name}};
 
+/// True when YAML (1.2, or 1.1 as many read it) would make something else of the unquoted text.
+bool needs_quotes(const std::string& text) {
+    std::string lower;
+    for (char c : text) lower += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    static constexpr std::string_view words[] = {"",    "~", "null", "true", "false", "yes",   "no",   "on",
+                                                 "off", ".inf", "+.inf", "-.inf", ".nan"};
+    return std::find(std::begin(words), std::end(words), lower) != std::end(words) ||
+           lower.find_first_not_of("0123456789.:-+e_") == std::string::npos || lower.starts_with("0x") ||
+           lower.starts_with("0o");
+}
+
+void emit_text(YAML::Emitter& out, const std::string& text) {
+    if (needs_quotes(text)) out << YAML::DoubleQuoted;
+    out << text;
+}
+
 void emit(YAML::Emitter& out, const nlohmann::json& value) {
     if (value.is_object()) {
         out << YAML::BeginMap;
         for (const auto& [key, member] : value.items()) {
-            out << YAML::Key << key << YAML::Value;
+            out << YAML::Key;
+            emit_text(out, key);
+            out << YAML::Value;
             emit(out, member);
         }
         out << YAML::EndMap;
@@ -31,12 +50,9 @@ void emit(YAML::Emitter& out, const nlohmann::json& value) {
         for (const auto& item : value) emit(out, item);
         out << YAML::EndSeq;
     } else if (value.is_string()) {
-        const auto& text = value.get_ref<const std::string&>();
-        // Quoted when YAML would read it back as something that is not a string.
-        if (text.empty() || text.find_first_not_of("0123456789.:-+eE") == std::string::npos || text == "true" ||
-            text == "false" || text == "null" || text == "yes" || text == "no")
-            out << YAML::DoubleQuoted;
-        out << text;
+        emit_text(out, value.get_ref<const std::string&>());
+    } else if (value.is_null()) {
+        out << YAML::Null;  // as a text it would be quoted
     } else {
         out << value.dump();
     }
@@ -67,8 +83,35 @@ std::string output_name(Output output) {
     return "";
 }
 
+std::string printable(std::string_view text, std::string_view indent) {
+    static constexpr char digits[] = "0123456789abcdef";
+    std::string out;
+    const auto escape = [&out](unsigned char c) {
+        out += "\\x";
+        out += digits[c >> 4];
+        out += digits[c & 15];
+    };
+    for (size_t i = 0; i < text.size(); ++i) {
+        const auto c = static_cast<unsigned char>(text[i]);
+        const auto next = static_cast<unsigned char>(i + 1 < text.size() ? text[i + 1] : 0);
+        if (c == '\n') {
+            out += '\n';
+            out += indent;
+        } else if ((c < 0x20 && c != '\t') || c == 0x7f) {
+            escape(c);
+        } else if (c == 0xc2 && next >= 0x80 && next < 0xa0) {
+            escape(next);  // U+0080 to U+009F in UTF-8: terminals obey them too
+            ++i;
+        } else {
+            out += text[i];
+        }
+    }
+    return out;
+}
+
 std::string to_yaml(const nlohmann::json& value) {
     YAML::Emitter out;
+    out.SetNullFormat(YAML::LowerNull);
     emit(out, value);
     return out.c_str();
 }
@@ -94,7 +137,7 @@ std::string age(const nlohmann::json& object, const char* key) {
 void Printer::list(const nlohmann::json& items, const std::vector<Column>& columns,
                    const std::string& name_key) const {
     if (output_ == Output::json) {
-        std::cout << items.dump(2) << "\n";
+        std::cout << items.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
         return;
     }
     if (output_ == Output::yaml) {
@@ -114,7 +157,7 @@ void Printer::list(const nlohmann::json& items, const std::vector<Column>& colum
     for (const Column* column : shown) rows.back().push_back(column->title);
     for (const auto& item : items) {
         rows.emplace_back();
-        for (const Column* column : shown) rows.back().push_back(column->cell(item));
+        for (const Column* column : shown) rows.back().push_back(printable(column->cell(item)));
     }
     widths.resize(shown.size());
     for (const auto& row : rows)
@@ -133,7 +176,7 @@ void Printer::list(const nlohmann::json& items, const std::vector<Column>& colum
 void Printer::object(const nlohmann::json& object, const std::string& name_key,
                      const std::function<void()>& human) const {
     if (output_ == Output::json) {
-        std::cout << object.dump(2) << "\n";
+        std::cout << object.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
     } else if (output_ == Output::yaml) {
         std::cout << to_yaml(object) << "\n";
     } else if (output_ == Output::name) {
@@ -145,7 +188,7 @@ void Printer::object(const nlohmann::json& object, const std::string& name_key,
 
 void Printer::progress(const std::string& line) const {
     if (quiet_) return;
-    std::cerr << line << std::endl;
+    std::cerr << printable(line) << std::endl;
 }
 
 int Printer::error(const Error& error) {
@@ -153,14 +196,14 @@ int Printer::error(const Error& error) {
     for (const auto& [key, value] : error.details)
         if (key == "code" && !value.empty()) code = value;
     if (error.code == Errc::unavailable) {
-        std::cerr << "error: " << error.message << std::endl;
+        std::cerr << "error: " << printable(error.message) << std::endl;
         return 3;
     }
-    std::cerr << "error: " << error.message << " [" << code << "]" << std::endl;
+    std::cerr << "error: " << printable(error.message) << " [" << code << "]" << std::endl;
     for (const FieldError& field : error.fields) {
-        std::cerr << "  " << field.field;
+        std::cerr << "  " << printable(field.field);
         if (field.line > 0) std::cerr << " (line " << field.line << ")";
-        std::cerr << ": " << field.message << std::endl;
+        std::cerr << ": " << printable(field.message) << std::endl;
     }
     return 1;
 }

@@ -8,6 +8,7 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace hks::cli {
@@ -44,6 +45,8 @@ class Printer {
     bool quiet_;
 };
 
+/// Text of others, for a terminal: control characters as \x1b and the like; lines after the first begin with `indent`.
+std::string printable(std::string_view text, std::string_view indent = "");
 std::string to_yaml(const nlohmann::json& value);
 /// "3m ago" from RFC 3339.
 std::string age(const nlohmann::json& object, const char* key);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/api_client.hpp"
-#include "cli/printer.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -23,9 +22,4 @@ TEST_CASE("a multipart body holds its parts between boundaries") {
     CHECK(body.starts_with("--" + boundary + "\r\nContent-Disposition: form-data; name=\"spec\"\r\n"));
     CHECK(body.find("filename=\"f.tgz\"") != std::string::npos);
     CHECK(body.ends_with("--" + boundary + "--\r\n"));
-}
-
-TEST_CASE("YAML output quotes strings that would be read back as something else") {
-    CHECK(to_yaml({{"version", "3.11"}}) == "version: \"3.11\"");
-    CHECK(to_yaml({{"flag", "true"}, {"n", 3}}) == "flag: \"true\"\nn: 3");
 }
