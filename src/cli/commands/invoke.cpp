@@ -50,11 +50,11 @@ Result<Json> make_headers(const std::vector<std::string>& lines, const std::stri
 
 void print_verbose(const Json& answer) {
     std::cerr << "status: " << text(answer, "status_code") << "\n";
-    for (const auto& [name, value] : answer.value("headers", Json::object()).items()) {
-        if (value.is_array())
-            for (const auto& one : value) std::cerr << name << ": " << one.get<std::string>() << "\n";
-        else
-            std::cerr << name << ": " << (value.is_string() ? value.get<std::string>() : value.dump()) << "\n";
+    const Json headers = answer.value("headers", Json::object());
+    for (const auto& [name, values] : headers.items()) {
+        for (const auto& value : values.is_array() ? values : Json::array({values}))
+            std::cerr << name << ": " << printable(value.is_string() ? value.get<std::string>() : value.dump())
+                      << "\n";
     }
     std::cerr << "duration: " << text(answer, "duration_ms") << " ms\ncold start: " << text(answer, "cold_start")
               << "\nversion: " << text(answer, "version") << "\ninvocation: " << text(answer, "invocation_id") << "\n"
@@ -100,9 +100,9 @@ int invoke(const Context& context, const InvokeOptions& options) {
     });
     if (answer->contains("error") && (*answer)["error"].is_object()) {
         const Json& error = (*answer)["error"];
-        std::cerr << "error: the function answered with status " << status << ": " << text(error, "type") << ": "
-                  << text(error, "message") << " [INVOCATION_FAILED]\n"
-                  << text(error, "stack") << std::endl;
+        std::cerr << "error: the function answered with status " << status << ": "
+                  << printable(text(error, "type") + ": " + text(error, "message")) << " [INVOCATION_FAILED]\n"
+                  << printable(text(error, "stack")) << std::endl;
         return 1;
     }
     if (status >= 400)
