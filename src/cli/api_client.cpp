@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api_client.hpp"
 
+#include "printer.hpp"
+
 #include <hks/core/ids.hpp>
 #include <hks/core/json_gate.hpp>
+
+#include <cctype>
+#include <optional>
 
 namespace hks::cli {
 
@@ -32,6 +37,23 @@ std::string url_decode(std::string_view text) {
     return out;
 }
 
+namespace {
+
+/// An error object of the API; nothing when `json` is none.
+std::optional<Error> error_from(const Json& json) {
+    if (!json.is_object() || !json.contains("error") || !json["error"].is_string()) return std::nullopt;
+    Error error(code_from_name(text(json, "code")), json["error"].get<std::string>());
+    error.details.emplace_back("code", text(json, "code"));
+    const Json& details = json.contains("details") ? json["details"] : Json();
+    if (details.is_object() && details.contains("fields") && details["fields"].is_array()) {
+        for (const auto& field : details["fields"])
+            error.fields.push_back({field.value("field", ""), field.value("message", ""), field.value("line", 0)});
+    }
+    return error;
+}
+
+}  // namespace
+
 ApiClient::ApiClient(std::string server, std::string api_key, std::string workspace)
     : server_(std::move(server)), api_key_(std::move(api_key)), workspace_(std::move(workspace)) {
     while (server_.ends_with('/')) server_.pop_back();
@@ -51,23 +73,18 @@ net::ClientRequest ApiClient::request(const std::string& method, const std::stri
 
 Error ApiClient::unreachable(const Error& cause) const {
     if (cause.code != Errc::unavailable) return cause;
+    for (const auto& [key, value] : cause.details)
+        if (key == "connected") return cause;
     return Error(Errc::unavailable, "No server answers at " + server_ + " (" + cause.message +
                                         "). Start one with 'hks server', or name another with --server URL.");
 }
 
 Error ApiClient::explain(const net::ClientResponse& response) const {
     auto json = parse_json(response.body);
-    Error error(Errc::provider_error, "The server answered with status " + std::to_string(response.status) + ".");
-    if (json && json->is_object() && json->contains("error") && (*json)["error"].is_string()) {
-        error.message = (*json)["error"].get<std::string>();
-        error.code = code_from_name(json->value("code", ""));
-        error.details.emplace_back("code", json->value("code", ""));
-        const Json& details = json->contains("details") ? (*json)["details"] : Json();
-        if (details.is_object() && details.contains("fields") && details["fields"].is_array()) {
-            for (const auto& field : details["fields"])
-                error.fields.push_back({field.value("field", ""), field.value("message", ""), field.value("line", 0)});
-        }
-    }
+    std::optional<Error> named = json ? error_from(*json) : std::nullopt;
+    Error error = named ? std::move(*named)
+                        : Error(Errc::provider_error, "The server answered with status " +
+                                                          std::to_string(response.status) + ".");
     if (response.status == 401 && api_key_.empty())
         error.message += " Give a key with --api-key, HKS_API_KEY or 'hks config set api-key'.";
     return error;
@@ -91,43 +108,41 @@ Result<Json> ApiClient::call_raw(const std::string& method, const std::string& p
     return std::move(*json);
 }
 
-Result<void> ApiClient::follow(const std::string& path,
+Result<bool> ApiClient::follow(const std::string& path,
                                const std::function<bool(const std::string&, const Json&)>& on_event) {
     std::string pending, event, data;
+    std::optional<Error> failure;
+    bool go_on = true;
+    auto take_event = [&] {
+        auto json = data.empty() ? Result<Json>(Json()) : parse_json(data);
+        if (event == "error" && json) failure = error_from(*json);
+        go_on = !failure && ((data.empty() && event.empty()) || on_event(event, json ? *json : Json(data)));
+        event.clear();
+        data.clear();
+    };
     auto take_line = [&](std::string_view line) {
-        if (line.empty()) {
-            bool go_on = true;
-            if (!data.empty()) {
-                auto json = parse_json(data);
-                go_on = on_event(event, json ? std::move(*json) : Json(data));
-            } else if (!event.empty()) {
-                go_on = on_event(event, Json());
-            }
-            event.clear();
-            data.clear();
-            return go_on;
-        }
+        if (line.empty()) take_event();
         if (line.starts_with("data:")) data += line.substr(line.starts_with("data: ") ? 6 : 5);
         if (line.starts_with("event:")) event = line.substr(line.starts_with("event: ") ? 7 : 6);
-        return true;
     };
     auto take_piece = [&](std::string_view piece) {
         pending += piece;
         size_t begin = 0;
-        for (size_t end; (end = pending.find('\n', begin)) != std::string::npos; begin = end + 1) {
+        for (size_t end; go_on && (end = pending.find('\n', begin)) != std::string::npos; begin = end + 1) {
             std::string_view line(pending.data() + begin, end - begin);
             if (line.ends_with('\r')) line.remove_suffix(1);
-            if (!take_line(line)) return false;
+            take_line(line);
         }
         pending.erase(0, begin);
-        return true;
+        return go_on;
     };
     net::ClientRequest request = this->request("GET", path);
     request.headers.emplace_back("Accept", "text/event-stream");
     auto response = net::http_stream(request, take_piece);
+    if (failure) return *failure;
     if (!response) return unreachable(response.error());
     if (response->status >= 300) return explain(*response);
-    return {};
+    return !go_on;
 }
 
 std::pair<std::string, std::string> make_multipart(const std::vector<FormPart>& parts) {

@@ -36,8 +36,9 @@ class ApiClient {
     Result<Json> call(const std::string& method, const std::string& path, const Json& body = nullptr);
     Result<Json> call_raw(const std::string& method, const std::string& path, const std::string& content_type,
                           std::string body);
-    /// Server-sent events: one call of `on_event` per data line; false ends it.
-    Result<void> follow(const std::string& path,
+    /// Server-sent events: one call of `on_event` each; false ends it. An event "error" is the result's error.
+    /// → true when on_event ended it, false when the server did.
+    Result<bool> follow(const std::string& path,
                         const std::function<bool(const std::string& event, const Json& data)>& on_event);
 
   private:

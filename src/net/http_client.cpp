@@ -55,6 +55,15 @@ Error nonsense(const std::string& reason) {
                                            "). Check that the address is that of an hks server."};
 }
 
+/// It was there and went away: killed, restarted, or no server of ours at all.
+Error cut_off(const std::string& url) {
+    Error error(Errc::unavailable, "The server ended the connection to " + url.substr(0, url.find('?')) +
+                                       " before its answer was complete. Check that it still runs, then try "
+                                       "again.");
+    error.details.emplace_back("connected", "true");
+    return error;
+}
+
 Result<std::string> serialise_head(const ClientRequest& request, const Url& url) {
     const auto wrong = [](const std::string& what) {
         return Error{Errc::validation_error,
@@ -107,11 +116,10 @@ class AnswerReader {
             auto bytes = stream_.read(input.data() + before, read_bytes, request_.timeout);
             if (!bytes) return bytes.error();
             input.resize(before + *bytes);
-            error_code error = *bytes == 0 ? end_of_input() : take(input);
-            if (ended_) break;
+            const error_code error = *bytes == 0 ? end_of_input() : take(input);
+            if (ended_ || parser_->is_done()) break;
+            if (*bytes == 0) return cut_off(request_.url);
             if (error && error != http::error::need_more) return nonsense(error.message());
-            if (parser_->is_done()) break;
-            if (*bytes == 0) return nonsense("it ends in the middle");
         }
         ClientResponse response;
         copy_head(*parser_, response);
@@ -168,13 +176,11 @@ Result<ClientResponse> exchange(const ClientRequest& request, const BodyReader* 
     if (!head) return head.error();
     auto stream = ClientStream::connect(*url, request.connect_timeout);
     if (!stream) return stream.error();
-    // A server that refuses early answers before it has read everything: its answer says more than the failed
-    // write.
-    auto written = (*stream)->write_all(*head, request.timeout);
-    if (written) written = (*stream)->write_all(request.body, request.timeout);
-    auto response = AnswerReader(**stream, request, reader).read();
-    if (!response && !written) return written.error();
-    return response;
+    // A server that refuses early answers before it has read everything: its answer, or that there is none,
+    // says more than the failed write.
+    if ((*stream)->write_all(*head, request.timeout))
+        (void)(*stream)->write_all(request.body, request.timeout);
+    return AnswerReader(**stream, request, reader).read();
 } catch (const std::exception& e) {
     return nonsense(e.what());
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 // A blocking HTTP/1.1 client on Beast for the command line and tools: one request, a whole answer or a stream of it.
-// One thread at a time. Errors: Errc::unavailable when the server cannot be reached, provider_error for nonsense.
+// One thread at a time. Errors: Errc::unavailable when the server cannot be reached or, with the detail "connected",
+// ends the connection before its answer is complete; provider_error for nonsense.
 
 #include <hks/core/error.hpp>
 

@@ -84,9 +84,11 @@ Result<void> read_existing(Plan& plan, ApiClient& api) {
     return {};
 }
 
-/// Follows the build; true when it succeeded.
-Result<Json> wait_for_build(const Context& context, ApiClient& api, const std::string& version_path) {
+/// Follows the build until it has succeeded. → the version
+Result<Json> wait_for_build(const Context& context, ApiClient& api, const std::string& name, int number) {
     Printer printer = context.printer();
+    const std::string version_path =
+        api.in_workspace("/functions/" + url_encode(name) + "/versions/" + std::to_string(number));
     std::vector<std::string> lines;
     auto done = api.follow(version_path + "/logs?follow=true", [&](const std::string& event, const Json& line) {
         if (event == "end") return false;
@@ -102,10 +104,15 @@ Result<Json> wait_for_build(const Context& context, ApiClient& api, const std::s
         if (status == "success") return version;
         if (status == "failed") {
             // With -q the log was not shown while it came; a failure is when it is wanted.
-            for (const std::string& line : lines) std::cerr << "  " << line << "\n";
+            for (const std::string& line : lines) std::cerr << "  " << printable(line) << "\n";
             return Error(Errc::build_failed, text(*version, "error"));
         }
-        if (tries > 200) return Error(Errc::provider_error, "The build is still not done; see 'hks function logs --build'.");
+        if (!*done)
+            return Error(Errc::unavailable, "The server stopped before the build was done. See 'hks function logs " +
+                                                name + " --build' when it runs again, or deploy again.");
+        if (tries > 200)
+            return Error(Errc::provider_error,
+                         "The build is still not done; see 'hks function logs " + name + " --build'.");
         std::this_thread::sleep_for(std::chrono::milliseconds(25));
     }
 }
@@ -200,7 +207,7 @@ int deploy(const Context& base_context, const DeployOptions& options) {
                                    plan.name + " --build'.");
         return 0;
     }
-    auto built = wait_for_build(context, api, path + "/versions/" + std::to_string(version));
+    auto built = wait_for_build(context, api, plan.name, version);
     if (!built) return fail(built.error());
     auto function = api.call("GET", path);
     if (!function) return fail(function.error());

@@ -37,30 +37,41 @@ void print_line(const Context& context, const Json& line) {
     for (char& c : level) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
     level.resize(std::max<size_t>(level.size(), 5), ' ');
     std::string invocation = text(line, "invocation_id");
+    // What a function prints may come from its callers: no line of theirs looks like one of the log's own.
     std::cout << text(line, "time") << "  " << level << "  v" << text(line, "version") << "  "
-              << (invocation.empty() ? "-" : context.output() == Output::wide ? invocation : invocation.substr(0, 16))
-              << "  " << text(line, "message") << std::endl;
+              << (invocation.empty() ? "-" : invocation) << "  " << printable(text(line, "message"), "    ")
+              << std::endl;
+}
+
+/// A stream that the user did not end: its function is gone, or the server stops.
+int explain_end(ApiClient& api, const std::string& name, const std::string& function_path) {
+    auto function = api.call("GET", function_path);
+    if (!function && function.error().code == Errc::function_not_found)
+        return fail(Error(Errc::function_not_found, "The function '" + name + "' was deleted, and its log with it."));
+    return fail(Error(Errc::unavailable, "The server at " + api.server() +
+                                             " ended the log because it stops. Try again when it runs."));
 }
 
 int build_log(const Context& context, ApiClient& api, const LogOptions& options) {
-    std::string path = api.in_workspace("/functions/" + url_encode(options.name));
+    const std::string function_path = api.in_workspace("/functions/" + url_encode(options.name));
     int version = options.version;
     if (version == 0) {
-        auto newest = api.call("GET", path + "/versions?limit=1");
+        auto newest = api.call("GET", function_path + "/versions?limit=1");
         if (!newest) return fail(newest.error());
         if ((*newest)["items"].empty()) return fail(Error(Errc::version_not_found, "This function has no versions."));
         version = (*newest)["items"][0]["version"].get<int>();
     }
-    path += "/versions/" + std::to_string(version) + "/logs?follow=true";
+    const std::string path = function_path + "/versions/" + std::to_string(version) + "/logs?follow=true";
     auto done = api.follow(path, [&](const std::string& event, const Json& line) {
         if (event == "end") return false;
         if (context.output() == Output::json)
             std::cout << line.dump() << std::endl;
         else
-            std::cout << text(line, "text") << std::endl;
+            std::cout << printable(text(line, "text"), "    ") << std::endl;
         return true;
     });
-    return done ? 0 : fail(done.error());
+    if (!done) return fail(done.error());
+    return *done ? 0 : explain_end(api, options.name, function_path);
 }
 
 int logs(const Context& context, const LogOptions& options) {
@@ -80,11 +91,16 @@ int logs(const Context& context, const LogOptions& options) {
 
     if (options.follow) {
         add("follow", "true");
-        auto done = api.follow(path + query, [&](const std::string&, const Json& line) {
-            if (line.is_object()) print_line(context, line);
+        // By its id: a new function may have taken the name when the old one's stream ends.
+        auto function = api.call("GET", api.in_workspace("/functions/" + url_encode(options.name)));
+        if (!function) return fail(function.error());
+        auto done = api.follow(path + query, [&](const std::string& event, const Json& line) {
+            if (event.empty() && line.is_object()) print_line(context, line);
             return true;
         });
-        return done ? 0 : fail(done.error());
+        if (!done) return fail(done.error());
+        return explain_end(api, options.name,
+                           api.in_workspace("/functions/" + url_encode(text(*function, "id"))));
     }
     std::string cursor;
     do {
