@@ -94,6 +94,21 @@ Result<Json> ApiClient::call(const std::string& method, const std::string& path,
     return call_raw(method, path, body.is_null() ? "" : "application/json", body.is_null() ? "" : body.dump());
 }
 
+Result<Json> ApiClient::all_items(const std::string& path) {
+    Json items = Json::array();
+    std::string cursor;
+    do {
+        std::string page = path + "?limit=100" + (cursor.empty() ? "" : "&cursor=" + url_encode(cursor));
+        auto answer = call("GET", page);
+        if (!answer) return answer.error();
+        if (!answer->is_object() || !(*answer)["items"].is_array())
+            return Error(Errc::provider_error, "What answers at " + server_ + " is not a hks server.");
+        for (auto& item : (*answer)["items"]) items.push_back(std::move(item));
+        cursor = text(*answer, "next_cursor");
+    } while (!cursor.empty());
+    return items;
+}
+
 Result<Json> ApiClient::call_raw(const std::string& method, const std::string& path, const std::string& content_type,
                                  std::string body) {
     net::ClientRequest request = this->request(method, path);

@@ -36,6 +36,8 @@ class ApiClient {
     Result<Json> call(const std::string& method, const std::string& path, const Json& body = nullptr);
     Result<Json> call_raw(const std::string& method, const std::string& path, const std::string& content_type,
                           std::string body);
+    /// Every item of a list, page by page.
+    Result<Json> all_items(const std::string& path);
     /// Server-sent events: one call of `on_event` each; false ends it. An event "error" is the result's error.
     /// → true when on_event ended it, false when the server did.
     Result<bool> follow(const std::string& path,

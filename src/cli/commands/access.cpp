@@ -45,14 +45,14 @@ int create_secret(const Context& context, const SecretOptions& options) {
 
 int list_secrets(const Context& context) {
     ApiClient api = context.api();
-    auto answer = api.call("GET", api.in_workspace("/secrets?limit=100"));
-    if (!answer) return fail(answer.error());
+    auto items = api.all_items(api.in_workspace("/secrets"));
+    if (!items) return fail(items.error());
     auto keys = [](const Json& secret) {
         std::string out;
         for (const auto& key : secret.value("keys", Json::array())) out += (out.empty() ? "" : ",") + key.get<std::string>();
         return out;
     };
-    context.printer().list((*answer)["items"],
+    context.printer().list(*items,
                            {{"NAME", [](const Json& s) { return text(s, "name"); }},
                             {"KEYS", keys},
                             {"CREATED", [](const Json& s) { return age(s, "created_at"); }}},
@@ -92,9 +92,9 @@ int create_token(const Context& context, const TokenOptions& options) {
 
 int list_tokens(const Context& context) {
     ApiClient api = context.api();
-    auto answer = api.call("GET", api.in_workspace("/tokens?limit=100"));
-    if (!answer) return fail(answer.error());
-    context.printer().list((*answer)["items"],
+    auto items = api.all_items(api.in_workspace("/tokens"));
+    if (!items) return fail(items.error());
+    context.printer().list(*items,
                            {{"ID", [](const Json& t) { return text(t, "id"); }},
                             {"NAME", [](const Json& t) { return text(t, "name"); }},
                             {"ROLE", [](const Json& t) { return text(t, "role"); }},

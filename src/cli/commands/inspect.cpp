@@ -10,20 +10,6 @@ namespace hks::cli {
 
 namespace {
 
-/// Reads every page of a list.
-Result<Json> all_items(ApiClient& api, const std::string& path) {
-    Json items = Json::array();
-    std::string cursor;
-    do {
-        std::string page = path + "?limit=100" + (cursor.empty() ? "" : "&cursor=" + url_encode(cursor));
-        auto answer = api.call("GET", page);
-        if (!answer) return answer.error();
-        for (auto& item : (*answer)["items"]) items.push_back(std::move(item));
-        cursor = text(*answer, "next_cursor");
-    } while (!cursor.empty());
-    return items;
-}
-
 std::string runtime_text(const Json& spec) {
     if (!spec.contains("runtime")) return "";
     const Json& runtime = spec["runtime"];
@@ -32,7 +18,7 @@ std::string runtime_text(const Json& spec) {
 
 int list(const Context& context) {
     ApiClient api = context.api();
-    auto items = all_items(api, api.in_workspace("/functions"));
+    auto items = api.all_items(api.in_workspace("/functions"));
     if (!items) return fail(items.error());
     if (items->empty() && !context.printer().structured()) {
         context.printer().progress("No functions yet in workspace " + api.workspace() +
@@ -78,7 +64,7 @@ int versions(const Context& context, const std::string& name) {
     std::string path = api.in_workspace("/functions/" + url_encode(name));
     auto function = api.call("GET", path);
     if (!function) return fail(function.error());
-    auto items = all_items(api, path + "/versions");
+    auto items = api.all_items(path + "/versions");
     if (!items) return fail(items.error());
     std::string active = text(*function, "active_version");
     context.printer().list(

@@ -37,9 +37,9 @@ int add(const Context& context, const TriggerOptions& options) {
 
 int list(const Context& context, const TriggerOptions& options) {
     ApiClient api = context.api();
-    auto answer = api.call("GET", triggers_path(api, options));
-    if (!answer) return fail(answer.error());
-    context.printer().list((*answer)["items"],
+    auto items = api.all_items(triggers_path(api, options));
+    if (!items) return fail(items.error());
+    context.printer().list(*items,
                            {{"NAME", [](const Json& t) { return text(t, "name"); }},
                             {"TYPE", [](const Json& t) { return text(t, "type"); }},
                             {"ENABLED", [](const Json& t) { return text(t, "enabled"); }},
