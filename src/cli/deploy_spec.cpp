@@ -76,14 +76,38 @@ Result<void> apply_environment(Json& spec, const DeployFlags& flags) {
     return {};
 }
 
+/// The trigger that --trigger-config without --trigger speaks of: the only one, or the one that `name` names.
+Result<Json*> trigger_to_change(Json& list, const Json& members) {
+    if (list.empty()) list.push_back({{"type", "http"}});
+    const std::string wanted = text(members, "name");
+    std::string names;
+    for (Json& trigger : list) {
+        const std::string name = text(trigger, "name");
+        if (!wanted.empty() && name == wanted) return &trigger;
+        names += (names.empty() ? "" : ", ") + name;
+    }
+    if (list.size() == 1) return &list.front();
+    return Error(Errc::validation_error,
+                 "This function has " + std::to_string(list.size()) + " triggers (" + names +
+                     "), and --trigger-config does not say which. Add --trigger-config name=NAME, or replace them "
+                     "all with --trigger http.");
+}
+
 Result<void> apply_triggers(Json& spec, const DeployFlags& flags) {
     if (flags.triggers.empty() && flags.trigger_config.empty()) return {};
     auto members = trigger_members(flags.trigger_config);
     if (!members) return members.error();
     Json list = Json::array();
-    for (const std::string& type : flags.triggers) list.push_back({{"type", type}});
-    if (list.empty()) list.push_back({{"type", "http"}});
-    list.back().update(*members);
+    if (flags.triggers.empty()) {
+        if (spec.contains("trigger")) list.push_back(spec["trigger"]);
+        if (spec.contains("triggers")) list = spec["triggers"];
+        auto trigger = trigger_to_change(list, *members);
+        if (!trigger) return trigger.error();
+        (*trigger)->merge_patch(*members);
+    } else {
+        for (const std::string& type : flags.triggers) list.push_back({{"type", type}});
+        list.back().update(*members);
+    }
     spec.erase("trigger");
     spec["triggers"] = std::move(list);
     return {};

@@ -24,7 +24,8 @@ struct DeployFlags {
     std::string env_file_text;                 ///< contents of --env-file
 };
 
-/// `base` (a manifest's spec or the deployed one; an object) with the flags put over it.
+/// `base` (a manifest's spec or the deployed one; an object) with the flags put over it. Trigger types replace the
+/// triggers; trigger members alone are put over the one trigger there is, or the one that a member `name` names.
 Result<Json> apply_flags(Json base, const DeployFlags& flags);
 Result<Json> apply_labels(Json labels, const DeployFlags& flags);
 
