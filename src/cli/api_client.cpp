@@ -39,6 +39,24 @@ std::string url_decode(std::string_view text) {
 
 namespace {
 
+/// The path of a text that is not UTF-8, which JSON cannot carry; "" when there is none.
+std::string broken_text(const Json& value, const std::string& path) {
+    if (value.is_string()) return is_utf8(value.get_ref<const std::string&>()) ? "" : path;
+    if (value.is_array()) {
+        for (size_t i = 0; i < value.size(); ++i)
+            if (std::string found = broken_text(value[i], path + "[" + std::to_string(i) + "]"); !found.empty())
+                return found;
+    }
+    if (value.is_object()) {
+        for (const auto& [key, member] : value.items()) {
+            if (!is_utf8(key)) return path.empty() ? "a key" : "a key of " + path;
+            std::string found = broken_text(member, path.empty() ? key : path + "." + key);
+            if (!found.empty()) return found;
+        }
+    }
+    return "";
+}
+
 /// An error object of the API; nothing when `json` is none.
 std::optional<Error> error_from(const Json& json) {
     if (!json.is_object() || !json.contains("error") || !json["error"].is_string()) return std::nullopt;
@@ -53,6 +71,15 @@ std::optional<Error> error_from(const Json& json) {
 }
 
 }  // namespace
+
+Result<std::string> json_text(const Json& value) {
+    try {
+        return value.dump();
+    } catch (const Json::exception&) {
+        return Error(Errc::validation_error, "Not UTF-8 text: " + broken_text(value, "") +
+                                                 ". Write it in UTF-8, or encode it, for example with base64.");
+    }
+}
 
 ApiClient::ApiClient(std::string server, std::string api_key, std::string workspace)
     : server_(std::move(server)), api_key_(std::move(api_key)), workspace_(std::move(workspace)) {
@@ -91,7 +118,10 @@ Error ApiClient::explain(const net::ClientResponse& response) const {
 }
 
 Result<Json> ApiClient::call(const std::string& method, const std::string& path, const Json& body) {
-    return call_raw(method, path, body.is_null() ? "" : "application/json", body.is_null() ? "" : body.dump());
+    if (body.is_null()) return call_raw(method, path, "", "");
+    auto text = json_text(body);
+    if (!text) return text.error();
+    return call_raw(method, path, "application/json", std::move(*text));
 }
 
 Result<Json> ApiClient::all_items(const std::string& path) {

@@ -23,6 +23,9 @@ std::string url_encode(std::string_view text);
 /// The reverse; "%" that starts no escape stays as it is.
 std::string url_decode(std::string_view text);
 
+/// JSON as it is sent; VALIDATION_ERROR that names a text that is not UTF-8.
+Result<std::string> json_text(const Json& value);
+
 class ApiClient {
   public:
     ApiClient(std::string server, std::string api_key, std::string workspace);

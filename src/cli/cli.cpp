@@ -3,6 +3,7 @@
 
 #include <hks/cli/cli.hpp>
 #include <hks/core/build_info.hpp>
+#include <hks/core/json_gate.hpp>
 #include <hks/core/suggest.hpp>
 
 #include <CLI/CLI.hpp>
@@ -32,6 +33,7 @@ void on_interrupt(int) { _exit(130); }
 void add_version(CLI::App& root, Context& context) {
     CLI::App* version = root.add_subcommand("version", "Print the version of this program");
     version->callback([&context] {
+        context.needs_server = false;
         context.action = [&context] {
             nlohmann::json object{{"version", build_version()}};
             context.printer().object(object, "version", [] { std::cout << "hks " << build_version() << "\n"; });
@@ -70,6 +72,32 @@ int explain_parse_error(const CLI::App& root, const CLI::ParseError& error) {
     for (const CLI::App* app = at; app != nullptr; app = app->get_parent())
         path = app->get_name() + (path.empty() ? "" : " " + path);
     return usage_error(message + hint + " See '" + path + " --help'.");
+}
+
+/// A value that is not UTF-8 where text is wanted (files and data have types of their own); null when all are.
+const CLI::Option* option_without_text(const CLI::App& app) {
+    for (const CLI::Option* option : app.get_options()) {
+        if (!option->get_type_name().starts_with("TEXT")) continue;
+        for (const std::string& value : option->results())
+            if (!is_utf8(value)) return option;
+    }
+    for (const CLI::App* child : app.get_subcommands())
+        if (const CLI::Option* found = option_without_text(*child)) return found;
+    return nullptr;
+}
+
+/// What CLI11 cannot see, then the command itself.
+int run_command(const CLI::App& root, Context& context) {
+    if (const CLI::Option* option = option_without_text(root))
+        return usage_error("The value of " + option->get_name() + " is not UTF-8 text. Write it in UTF-8.");
+    auto config = ClientConfig::load(ClientConfig::default_path());
+    if (!config) return fail(config.error());
+    context.config = std::move(*config);
+    if (!context.action) return usage_error("Nothing to do. See 'hks --help'.");
+    if (context.needs_server)
+        if (auto url = net::Url::parse(context.server()); !url)
+            return usage_error("The server's address is not right: " + url.error().message);
+    return context.action();
 }
 
 }  // namespace
@@ -144,10 +172,11 @@ int run(int argc, char** argv) {
     } catch (const CLI::ParseError& error) {
         return explain_parse_error(root, error);
     }
-    auto config = ClientConfig::load(ClientConfig::default_path());
-    if (!config) return fail(config.error());
-    context.config = std::move(*config);
-    return context.action ? context.action() : usage_error("Nothing to do. See 'hks --help'.");
+    try {
+        return run_command(root, context);
+    } catch (const std::exception& error) {
+        return fail(Error(Errc::internal, std::string("The client failed: ") + error.what() + ". Please report it."));
+    }
 }
 
 }  // namespace hks::cli

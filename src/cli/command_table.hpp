@@ -21,6 +21,7 @@ namespace hks::cli {
 struct Context {
     std::string server_flag, api_key_flag, workspace_flag, output_flag;
     bool quiet = false;
+    bool needs_server = true;     ///< false: the command does without one, and a wrong address does not matter
     ClientConfig config;
     std::function<int()> action;  ///< set by the chosen command
 

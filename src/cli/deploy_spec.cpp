@@ -3,6 +3,8 @@
 
 #include "command_table.hpp"
 
+#include <hks/core/json_gate.hpp>
+
 #include <yaml-cpp/yaml.h>
 
 #include <sstream>
@@ -50,6 +52,8 @@ void merge_variable(Json& spec, const std::string& key, const std::string& value
 }
 
 Result<void> apply_environment(Json& spec, const DeployFlags& flags) {
+    if (!is_utf8(flags.env_file_text))
+        return Error(Errc::validation_error, "--env-file: the file is not UTF-8 text. Save it as UTF-8.");
     auto file = parse_env_file(flags.env_file_text);
     if (!file) return file.error();
     for (const auto& [key, value] : *file) merge_variable(spec, key, value);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "command_table.hpp"
 
+#include <hks/core/json_gate.hpp>
+
 #include <CLI/CLI.hpp>
 
 #include <fstream>
@@ -30,7 +32,11 @@ int create_secret(const Context& context, const SecretOptions& options) {
         if (!split) return usage_error(split.error().message);
         std::ifstream file(split->second, std::ios::binary);
         if (!file) return usage_error("The file " + split->second + " cannot be read. Check the path.");
-        data[split->first] = std::string(std::istreambuf_iterator<char>(file), {});
+        std::string content(std::istreambuf_iterator<char>(file), {});
+        if (!is_utf8(content))
+            return usage_error("The file " + split->second +
+                               " is not UTF-8 text, and a secret holds text. Encode it, for example with base64.");
+        data[split->first] = std::move(content);
     }
     if (data.empty()) return usage_error("A secret needs a value: --from-literal=KEY=VALUE or --from-file=KEY=PATH.");
     ApiClient api = context.api();
@@ -116,7 +122,9 @@ void add_secrets(CLI::App& root, Context& context) {
     CLI::App* create = group->add_subcommand("create", "Store a secret");
     create->add_option("NAME", options->name, "Name")->required();
     create->add_option("--from-literal", options->literals, "KEY=VALUE, repeatable")->allow_extra_args(false);
-    create->add_option("--from-file", options->files, "KEY=PATH, repeatable")->allow_extra_args(false);
+    create->add_option("--from-file", options->files, "KEY=PATH, repeatable")
+        ->type_name("KEY=PATH")
+        ->allow_extra_args(false);
     create->add_flag("--replace", options->replace, "Replace one that exists");
     create->callback(
         [&context, options] { context.action = [&context, options] { return create_secret(context, *options); }; });
@@ -165,6 +173,7 @@ void add_config(CLI::App& root, Context& context) {
     };
     auto options = std::make_shared<Options>();
     CLI::App* group = root.add_subcommand("config", "The client's own settings");
+    group->callback([&context] { context.needs_server = false; });
     group->require_subcommand(1);
     std::vector<std::string> keys(std::begin(config_keys), std::end(config_keys));
 

@@ -127,7 +127,9 @@ Result<Json> send(const Context& context, ApiClient& api, const Plan& plan, cons
 
     Json request{{"name", plan.name}, {"spec", plan.spec}, {"labels", plan.labels}};
     if (options.no_traffic) request["traffic"] = false;
-    auto [type, body] = make_multipart({{"spec", "", "application/json", request.dump()},
+    auto spec = json_text(request);
+    if (!spec) return spec.error();
+    auto [type, body] = make_multipart({{"spec", "", "application/json", std::move(*spec)},
                                         {"archive", "source.tar.gz", "application/gzip", std::move(packed->bytes)}});
     std::string path = "/functions" + (plan.exists ? "/" + url_encode(plan.name) + "/versions" : "");
     return api.call_raw("POST", api.in_workspace(path), type, std::move(body));
@@ -223,16 +225,19 @@ void add_deploy(CLI::App& function, Context& context) {
     DeployFlags& flags = options->flags;
     CLI::App* command = function.add_subcommand("deploy", "Build a folder into a new version and switch to it");
     command->add_option("NAME", options->name, "Name (metadata.name of the manifest)");
-    command->add_option("-f,--file", options->manifest_file, "Manifest (function.yaml in the folder when there is one)");
-    command->add_option("--path", options->folder, "Folder with the code (.)");
+    command->add_option("-f,--file", options->manifest_file, "Manifest (function.yaml in the folder when there is one)")
+        ->type_name("FILE");
+    command->add_option("--path", options->folder, "Folder with the code (.)")->type_name("DIR");
     command->add_option("--runtime", flags.runtime, "python3.11, node20, … (told from the files)");
     command->add_option("--handler", flags.handler, "file.function (the usual names are tried)");
     command->add_option("--trigger", flags.triggers, "http; replaces the triggers there are")
         ->check(CLI::IsMember({"http"}))->allow_extra_args(false);
-    command->add_option("--trigger-config", flags.trigger_config, "K=V: path, methods, auth.type")
+    command
+        ->add_option("--trigger-config", flags.trigger_config,
+                     "K=V: path, methods, auth.type; changes the trigger there is (of several, name=NAME)")
         ->allow_extra_args(false);
     command->add_option("--env", flags.variables, "K=V, repeatable")->allow_extra_args(false);
-    command->add_option("--env-file", options->env_file, "File with K=V lines");
+    command->add_option("--env-file", options->env_file, "File with K=V lines")->type_name("FILE");
     command->add_option("--secret", flags.secrets, "ENV=NAME/KEY, repeatable")->allow_extra_args(false);
     command->add_option("--memory", flags.memory, "Memory of an instance (128Mi)");
     command->add_option("--cpu", flags.cpu, "CPU weight (100m)");

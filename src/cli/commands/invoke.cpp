@@ -117,7 +117,8 @@ void add_invoke(CLI::App& function, Context& context) {
     auto options = std::make_shared<InvokeOptions>();
     CLI::App* command = function.add_subcommand("invoke", "Call a function and print its answer");
     command->add_option("NAME", options->name, "Name or id")->required();
-    command->add_option("-d,--data", options->data, "Body: the text itself, @FILE, or - for standard input");
+    command->add_option("-d,--data", options->data, "Body: the text itself, @FILE, or - for standard input")
+        ->type_name("DATA");
     command->add_option("-H,--header", options->headers, "'Name: value', repeatable")->allow_extra_args(false);
     command->add_option("--method", options->method, "HTTP method (POST)");
     command->add_option("--path", options->path, "Path the function sees, with its query (/)");

@@ -79,6 +79,50 @@ TEST_CASE("naming a trigger replaces the triggers there are") {
     CHECK(*kept == base);
 }
 
+TEST_CASE("trigger members alone change the trigger there is") {
+    Json base{{"triggers", {{{"type", "http"}, {"name", "http"}, {"path", "/only"}, {"methods", {"GET", "POST"}}}}}};
+    DeployFlags flags;
+    flags.trigger_config = {"methods=[GET]", "auth.type=token"};
+    auto spec = apply_flags(base, flags);
+    REQUIRE(spec.has_value());
+    CHECK((*spec)["triggers"] == Json::array({{{"type", "http"},
+                                               {"name", "http"},
+                                               {"path", "/only"},
+                                               {"methods", {"GET"}},
+                                               {"auth", {{"type", "token"}}}}}));
+    auto fresh = apply_flags(Json::object(), flags);
+    REQUIRE(fresh.has_value());
+    CHECK((*fresh)["triggers"][0]["type"] == "http");
+    auto single = apply_flags({{"trigger", {{"type", "http"}, {"path", "/one"}}}}, flags);
+    REQUIRE(single.has_value());
+    CHECK((*single)["triggers"][0]["path"] == "/one");
+    CHECK_FALSE(single->contains("trigger"));
+}
+
+TEST_CASE("of several triggers the one to change is named") {
+    Json base{{"triggers", {{{"type", "http"}, {"name", "a"}, {"path", "/a"}},
+                            {{"type", "http"}, {"name", "b"}, {"path", "/b"}}}}};
+    DeployFlags flags;
+    flags.trigger_config = {"auth.type=token"};
+    auto unclear = apply_flags(base, flags);
+    REQUIRE_FALSE(unclear.has_value());
+    CHECK(unclear.error().message.find("(a, b)") != std::string::npos);
+    flags.trigger_config.push_back("name=b");
+    auto spec = apply_flags(base, flags);
+    REQUIRE(spec.has_value());
+    CHECK((*spec)["triggers"][0] == base["triggers"][0]);
+    CHECK((*spec)["triggers"][1]["path"] == "/b");
+    CHECK((*spec)["triggers"][1]["auth"]["type"] == "token");
+    flags.trigger_config = {"name=c"};
+    CHECK_FALSE(apply_flags(base, flags).has_value());
+}
+
+TEST_CASE("an environment file that is not UTF-8 is refused") {
+    DeployFlags flags;
+    flags.env_file_text = "A=\xff\n";
+    CHECK_FALSE(apply_flags(Json::object(), flags).has_value());
+}
+
 TEST_CASE("an unknown runtime is refused before anything is sent") {
     DeployFlags flags;
     flags.runtime = "cobol";
