@@ -4,6 +4,7 @@
 
 #include <hks/archive/folder.hpp>
 #include <hks/core/ids.hpp>
+#include <hks/core/units.hpp>
 
 #include <CLI/CLI.hpp>
 
@@ -21,8 +22,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// What the server takes unless limits.package says otherwise.
-constexpr uint64_t max_package_bytes = 64ull << 20;
+/// A package up to here is for the server to judge; before a larger one is packed, the server is asked for its limit.
+constexpr uint64_t usual_package_bytes = 64ull << 20;
+
+/// The bounds are the server's, and only it knows them: the client checks the form alone.
+constexpr SpecLimits no_limits{1ull << 60, std::chrono::hours(24 * 365)};
 
 struct DeployOptions {
     std::string name, manifest_file, folder = ".", env_file;
@@ -52,7 +56,7 @@ Result<void> read_manifest(Plan& plan, const DeployOptions& options, std::string
     if (file.empty()) return {};
     auto text = read_file(file, "The manifest");
     if (!text) return text.error();
-    auto manifest = parse_manifest(*text);
+    auto manifest = parse_manifest(*text, no_limits);
     if (!manifest) {
         Error error = manifest.error();
         error.message = file.string() + ": " + error.message;
@@ -117,9 +121,18 @@ Result<Json> wait_for_build(const Context& context, ApiClient& api, const std::s
     }
 }
 
+Result<archive::PackResult> pack_folder(ApiClient& api, const fs::path& folder) {
+    auto packed = archive::pack(folder, usual_package_bytes);
+    if (packed || packed.error().code != Errc::package_size_exceeded) return packed;
+    auto capabilities = api.call("GET", "/api/v1/provider/capabilities");
+    if (!capabilities) return capabilities.error();
+    auto limit = parse_bytes(text(capabilities->value("limits", Json::object()), "package"));
+    return limit && *limit != usual_package_bytes ? archive::pack(folder, *limit) : packed;
+}
+
 Result<Json> send(const Context& context, ApiClient& api, const Plan& plan, const DeployOptions& options) {
     Printer printer = context.printer();
-    auto packed = archive::pack(plan.folder, max_package_bytes);
+    auto packed = pack_folder(api, plan.folder);
     if (!packed) return packed.error();
     for (const std::string& skipped : packed->skipped) printer.progress("  left out " + skipped);
     printer.progress("Packed " + std::to_string(packed->files) + (packed->files == 1 ? " file, " : " files, ") +
@@ -183,11 +196,11 @@ int deploy(const Context& base_context, const DeployOptions& options) {
     auto labels = apply_labels(plan.labels, options.flags);
     if (!labels) return usage_error(labels.error().message);
     plan.labels = std::move(*labels);
-    auto checked = spec_from_json(plan.spec);
+    auto checked = spec_from_json(plan.spec, no_limits);
     if (!checked) return fail(checked.error());
 
     if (options.dry_run) {
-        auto packed = archive::pack(plan.folder, max_package_bytes);
+        auto packed = pack_folder(api, plan.folder);
         if (!packed) return fail(packed.error());
         Json object{{"name", plan.name}, {"action", plan.exists ? "update" : "create"}, {"files", packed->files},
                     {"bytes", packed->bytes.size()}, {"labels", plan.labels}, {"spec", spec_to_json(*checked)}};
