@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "command_table.hpp"
+#include "deploy_report.hpp"
 #include "deploy_spec.hpp"
 
 #include <hks/archive/folder.hpp>
@@ -148,23 +149,16 @@ Result<Json> send(const Context& context, ApiClient& api, const Plan& plan, cons
     return api.call_raw("POST", api.in_workspace(path), type, std::move(body));
 }
 
-void show_result(const Context& context, const Json& function, int version, bool no_traffic, double seconds) {
+void show_result(const Context& context, ApiClient& api, const Json& function, int version, bool no_traffic,
+                 double seconds) {
     context.printer().object(function, "name", [&] {
-        char took[32];
-        std::snprintf(took, sizeof took, "%.2f s", seconds);
-        std::cout << "Function " << text(function, "name") << " version " << version
-                  << (no_traffic ? " is ready, without traffic" : " is live") << " after " << took << ".\n";
-        if (no_traffic) {
-            std::cout << "Try it: hks function invoke " << text(function, "name") << " --version " << version << "\n";
-            return;
-        }
-        std::string auth = "public";
-        for (const auto& trigger : function.value("spec", Json::object()).value("triggers", Json::array()))
-            if (trigger.contains("auth") && text(trigger["auth"], "type") == "token") auth = "token";
-        std::cout << text(function, "url") << "\n";
-        if (auth == "public")
-            context.printer().progress("It is public: whoever reaches the server may call it "
-                                       "(--trigger-config auth.type=token asks for a token).");
+        std::cout << deploy_outcome(function, version, no_traffic, seconds) << "\n";
+        if (no_traffic) return;
+        const std::string name = text(function, "name"), url = text(function, "url");
+        if (!url.empty()) std::cout << url << "\n";
+        auto triggers = api.all_items(api.in_workspace("/functions/" + url_encode(name) + "/triggers"));
+        const std::string callers = triggers ? who_may_call(name, *triggers) : "";
+        if (!callers.empty()) context.printer().progress(callers);
     });
 }
 
@@ -227,7 +221,7 @@ int deploy(const Context& base_context, const DeployOptions& options) {
     auto function = api.call("GET", path);
     if (!function) return fail(function.error());
     std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
-    show_result(context, *function, version, options.no_traffic, took.count());
+    show_result(context, api, *function, version, options.no_traffic, took.count());
     return 0;
 }
 
