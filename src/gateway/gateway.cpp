@@ -85,7 +85,7 @@ bool Gateway::Impl::refuse(net::HttpExchange& exchange, const Error& error, std:
 bool Gateway::Impl::on_head(net::HttpExchange& exchange, size_t& body_limit, bool& answered) {
     const net::HttpRequest& request = exchange.request();
     GatewayCall& call = call_of(exchange);
-    switch (table_->find(request.path, call.match)) {
+    switch (table_->find(request.path, method_bit(request.method), call.match)) {
         case Lookup::nothing:
             return false;
         case Lookup::unknown_function:
@@ -99,14 +99,17 @@ bool Gateway::Impl::on_head(net::HttpExchange& exchange, size_t& body_limit, boo
             return refuse(exchange,
                           Error(Errc::version_not_found,
                                 "What follows '@' is no version of this function. Use a number: name@3."));
+        case Lookup::wrong_method: {
+            answered = true;
+            const std::string allow = allow_text(call.match.allowed);
+            return refuse(exchange,
+                          Error(Errc::method_not_allowed,
+                                "This path does not take " + std::string(request.method) + ". It takes " +
+                                    allow + "."),
+                          "Allow: " + allow + "\r\n");
+        }
         case Lookup::found:
             break;
-    }
-    call.target = call.match.route->find(method_bit(request.method));
-    if (!call.target) {
-        answered = true;
-        Error error(Errc::method_not_allowed, "This path takes " + call.match.route->allow + ".");
-        return refuse(exchange, error, "Allow: " + call.match.route->allow + "\r\n");
     }
     std::optional<Error> error = admit(request, call);
     if (!error) error = choose_pool(call);
@@ -121,7 +124,7 @@ bool Gateway::Impl::on_head(net::HttpExchange& exchange, size_t& body_limit, boo
 
 std::optional<Error> Gateway::Impl::admit(const net::HttpRequest& request, GatewayCall& call) {
     if (!call.authorizer.empty()) call.authorizer.clear();
-    if (!call.target->needs_token) return std::nullopt;
+    if (!call.match.target->needs_token) return std::nullopt;
     const auto principal = door_.keys.authenticate(request.header("authorization"));
     if (!principal) return principal.error();
     if (!auth::allowed(*principal, auth::Action::invoke, call.match.routes->function->workspace))

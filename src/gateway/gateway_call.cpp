@@ -65,7 +65,7 @@ void GatewayCall::fill_request(const net::HttpRequest& from) {
     request.body = from.body;
     request.headers = from.headers;
     request.authorizer = authorizer;
-    request.trigger = target->trigger;
+    request.trigger = match.target->trigger;
     request.traceparent = {};
 
     parameters_.clear();

@@ -30,7 +30,6 @@ class GatewayCall final : public net::HttpExchange::State, public Call {
 
     /// Filled in by the gateway when the head is there.
     Match match;
-    const Target* target = nullptr;
     std::shared_ptr<dispatch::VersionPool> numbered_pool;  ///< of name@3; null = the active version's
     std::string numbered_line;                             ///< its X-Hks-Version
     std::string authorizer;                                ///< JSON of whoever called

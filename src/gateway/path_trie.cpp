@@ -15,14 +15,11 @@ bool is_parameter(std::string_view segment) {
 
 }  // namespace
 
-size_t PathTrie::insert(std::string_view pattern, size_t value) {
+void PathTrie::insert(std::string_view pattern, uint16_t methods, size_t value) {
     size_t node = 0;
     for (size_t at = 1; at <= pattern.size();) {
         const std::string_view segment = segment_at(pattern, at);
-        if (segment == "*") {
-            size_t& bound = nodes_[node].wildcard;
-            return bound == nothing ? bound = value : bound;
-        }
+        if (segment == "*") return nodes_[node].wildcards.push_back({methods, value});
         const size_t fresh = nodes_.size();
         size_t next = fresh;
         if (is_parameter(segment)) {
@@ -35,34 +32,42 @@ size_t PathTrie::insert(std::string_view pattern, size_t value) {
         node = next;
         at += segment.size() + 1;
     }
-    size_t& bound = nodes_[node].value;
-    return bound == nothing ? bound = value : bound;
+    nodes_[node].ends.push_back({methods, value});
 }
 
-size_t PathTrie::find(std::string_view path, std::vector<PathPart>& parts) const {
-    parts.clear();
-    if (path.empty() || path.front() != '/') return nothing;
-    return match(nodes_.front(), path, 1, parts);
+size_t PathTrie::find(Search& search) const {
+    search.parts.clear();
+    search.allowed = 0;
+    if (search.path.empty() || search.path.front() != '/') return nothing;
+    return match(nodes_.front(), 1, search);
 }
 
-size_t PathTrie::match(const Node& node, std::string_view path, size_t at,
-                       std::vector<PathPart>& parts) const {
-    if (at > path.size()) return node.value;
+size_t PathTrie::pick(const std::vector<Bound>& bounds, Search& search) {
+    for (const uint16_t method : {search.method, search.instead})
+        for (const Bound& bound : bounds)
+            if (bound.methods & method) return bound.value;
+    for (const Bound& bound : bounds) search.allowed |= bound.methods;
+    return nothing;
+}
+
+size_t PathTrie::match(const Node& node, size_t at, Search& search) const {
+    const std::string_view path = search.path;
+    if (at > path.size()) return pick(node.ends, search);
     const std::string_view segment = segment_at(path, at);
     const size_t next = at + segment.size() + 1;
     if (const auto child = node.children.find(segment); child != node.children.end()) {
-        const size_t value = match(nodes_[child->second], path, next, parts);
+        const size_t value = match(nodes_[child->second], next, search);
         if (value != nothing) return value;
     }
     if (node.parameter != nothing && !segment.empty()) {
-        parts.push_back({at, segment.size()});
-        const size_t value = match(nodes_[node.parameter], path, next, parts);
+        search.parts.push_back({at, segment.size()});
+        const size_t value = match(nodes_[node.parameter], next, search);
         if (value != nothing) return value;
-        parts.pop_back();
+        search.parts.pop_back();
     }
-    if (node.wildcard == nothing) return nothing;
-    parts.push_back({at, path.size() - at});
-    return node.wildcard;
+    const size_t value = pick(node.wildcards, search);
+    if (value != nothing) search.parts.push_back({at, path.size() - at});
+    return value;
 }
 
 std::vector<std::string> parameter_names(std::string_view pattern) {

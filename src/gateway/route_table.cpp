@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::array<std::string_view, 9> methods{"GET",    "HEAD",    "POST",  "PUT",    "PATCH",
                                                   "DELETE", "OPTIONS", "TRACE", "CONNECT"};
-constexpr uint16_t get_bit = 1, head_bit = 2, other_bit = 0x8000;
+constexpr uint16_t other_bit = 0x8000;
 constexpr std::string_view functions_prefix = "/functions/";
 constexpr std::string_view workspaces_prefix = "/workspaces/";
 
@@ -17,7 +17,6 @@ uint16_t mask_of(const std::vector<std::string>& names) {
     if (names.empty()) return any_method;
     uint16_t mask = 0;
     for (const auto& name : names) mask |= method_bit(name);
-    if (mask & get_bit) mask |= head_bit;
     return mask;
 }
 
@@ -26,9 +25,28 @@ void add_target(Route& route, const TriggerSpec& trigger, TriggerAuth default_au
     route.targets.push_back({mask_of(trigger.methods), auth == TriggerAuth::token, trigger.name});
 }
 
-std::string allow_of(const Route& route) {
-    uint16_t mask = 0;
-    for (const Target& target : route.targets) mask |= target.methods;
+/// The first segments that no pattern may begin with, so that no wildcard stands for them either; those of
+/// the management API are answered before anybody asks here.
+bool is_reserved(std::string_view path) {
+    const auto is = [path](std::string_view name) {
+        return path.starts_with(name) && (path.size() == name.size() || path[name.size()] == '/');
+    };
+    switch (path.size() > 1 ? path[1] : '\0') {
+        case 'f':
+            return is("/functions");
+        case 'w':
+            return is("/workspaces");
+        case 'u':
+            return is("/ui");
+        default:
+            return false;
+    }
+}
+
+}  // namespace
+
+std::string allow_text(uint16_t mask) {
+    if (mask & get_bit) mask |= head_bit;
     std::string allow;
     for (size_t i = 0; i < methods.size(); ++i) {
         if (!(mask & (1u << i))) continue;
@@ -37,8 +55,6 @@ std::string allow_of(const Route& route) {
     }
     return allow;
 }
-
-}  // namespace
 
 uint16_t method_bit(std::string_view method) {
     for (size_t i = 0; i < methods.size(); ++i)
@@ -61,11 +77,7 @@ FunctionRoutes::FunctionRoutes(std::shared_ptr<const registry::FunctionEntry> en
         if (!route) route = &by_path.emplace_back(spec.path, Route{}).second;
         add_target(*route, spec, default_auth);
     }
-    by_name.allow = allow_of(by_name);
-    for (auto& [pattern, route] : by_path) {
-        route.allow = allow_of(route);
-        route.parameters = parameter_names(pattern);
-    }
+    for (auto& [pattern, route] : by_path) route.parameters = parameter_names(pattern);
     if (function->active)
         version_line = "X-Hks-Version: " + std::to_string(function->active->number) + "\r\n";
 }
@@ -84,8 +96,8 @@ RouteTable::RouteTable(const registry::Catalog& catalog, TriggerAuth default_aut
         if (!routes) routes = std::make_shared<FunctionRoutes>(entry, default_auth);
         Workspace& workspace = workspaces_[entry->workspace];
         for (const auto& [pattern, route] : routes->by_path) {
-            if (workspace.trie.insert(pattern, workspace.by_path.size()) == workspace.by_path.size())
-                workspace.by_path.emplace_back(routes, &route);
+            workspace.trie.insert(pattern, route.methods(), workspace.by_path.size());
+            workspace.by_path.emplace_back(routes, &route);
         }
         workspace.by_name.emplace(entry->name, std::move(routes));
         ++functions_;
@@ -94,12 +106,12 @@ RouteTable::RouteTable(const registry::Catalog& catalog, TriggerAuth default_aut
     if (at != workspaces_.end()) default_ = &at->second;
 }
 
-Lookup RouteTable::find(std::string_view path, Match& match) const {
+Lookup RouteTable::find(std::string_view path, uint16_t method, Match& match) const {
     static const Workspace nobody;
     const Workspace& by_default = default_ ? *default_ : nobody;
     if (path.starts_with(functions_prefix))
-        return find_name(by_default, path, functions_prefix.size(), match);
-    if (!path.starts_with(workspaces_prefix)) return find_path(by_default, path, 0, match);
+        return find_name(by_default, path, functions_prefix.size(), method, match);
+    if (!path.starts_with(workspaces_prefix)) return find_path(by_default, path, 0, method, match);
 
     const size_t name_at = workspaces_prefix.size();
     const size_t slash = path.find('/', name_at);
@@ -107,12 +119,12 @@ Lookup RouteTable::find(std::string_view path, Match& match) const {
     const auto at = workspaces_.find(path.substr(name_at, slash - name_at));
     const Workspace& workspace = at == workspaces_.end() ? nobody : at->second;
     if (path.substr(slash).starts_with(functions_prefix))
-        return find_name(workspace, path, slash + functions_prefix.size(), match);
+        return find_name(workspace, path, slash + functions_prefix.size(), method, match);
     // The default workspace's own paths are at their place, not here as well: one URL for one thing.
-    return &workspace == default_ ? Lookup::nothing : find_path(workspace, path, slash, match);
+    return &workspace == default_ ? Lookup::nothing : find_path(workspace, path, slash, method, match);
 }
 
-Lookup RouteTable::find_name(const Workspace& workspace, std::string_view path, size_t at,
+Lookup RouteTable::find_name(const Workspace& workspace, std::string_view path, size_t at, uint16_t method,
                              Match& match) const {
     const size_t end = std::min(path.find('/', at), path.size());
     std::string_view name = path.substr(at, end - at);
@@ -129,21 +141,32 @@ Lookup RouteTable::find_name(const Workspace& workspace, std::string_view path, 
     if (found == workspace.by_name.end() || found->second->by_name.targets.empty())
         return Lookup::unknown_function;
     if (malformed) return Lookup::unknown_version;
+    const Route& route = found->second->by_name;
+    match.target = route.find(method);
+    if (!match.target) {
+        match.allowed = route.methods();
+        return Lookup::wrong_method;
+    }
     if (match.routes != found->second) match.routes = found->second;
-    match.route = &match.routes->by_name;
+    match.route = &route;
     match.told_from = end;
     match.parts.clear();
     return Lookup::found;
 }
 
-Lookup RouteTable::find_path(const Workspace& workspace, std::string_view path, size_t at,
+Lookup RouteTable::find_path(const Workspace& workspace, std::string_view path, size_t at, uint16_t method,
                              Match& match) const {
-    if (workspace.trie.empty()) return Lookup::nothing;
-    const size_t found = workspace.trie.find(path.substr(at), match.parts);
-    if (found == PathTrie::nothing) return Lookup::nothing;
+    if (workspace.by_path.empty() || is_reserved(path.substr(at))) return Lookup::nothing;
+    PathTrie::Search search{path.substr(at), method, instead_of(method), match.parts, 0};
+    const size_t found = workspace.trie.find(search);
+    if (found == PathTrie::nothing) {
+        match.allowed = search.allowed;
+        return search.allowed == 0 ? Lookup::nothing : Lookup::wrong_method;
+    }
     const auto& [routes, route] = workspace.by_path[found];
     if (match.routes != routes) match.routes = routes;
     match.route = route;
+    match.target = route->find(method);
     match.version = 0;
     match.told_from = match.parts_from = at;
     return Lookup::found;

@@ -21,6 +21,13 @@ namespace hks::gateway {
 /// One bit a method; methods that have no bit of their own share the last one.
 uint16_t method_bit(std::string_view method);
 inline constexpr uint16_t any_method = 0xffff;
+inline constexpr uint16_t get_bit = 1, head_bit = 2;
+/// What is taken in a method's place where it is not taken itself: GET for HEAD; 0 = nothing.
+constexpr uint16_t instead_of(uint16_t method) {
+    return method == head_bit ? get_bit : uint16_t{0};
+}
+/// "GET, HEAD, POST", for 405.
+std::string allow_text(uint16_t methods);
 
 /// What a trigger lets in.
 struct Target {
@@ -33,12 +40,17 @@ struct Target {
 struct Route {
     std::vector<Target> targets;
     std::vector<std::string> parameters;  ///< names, in the order of the path
-    std::string allow;                    ///< for 405
 
     const Target* find(uint16_t method) const {
-        for (const Target& target : targets)
-            if (target.methods & method) return &target;
+        for (const uint16_t bit : {method, instead_of(method)})
+            for (const Target& target : targets)
+                if (target.methods & bit) return &target;
         return nullptr;
+    }
+    uint16_t methods() const {
+        uint16_t all = 0;
+        for (const Target& target : targets) all |= target.methods;
+        return all;
     }
 };
 
@@ -57,12 +69,15 @@ enum class Lookup {
     nothing,           ///< no function can be meant
     unknown_function,  ///< a function was named that is not there
     unknown_version,   ///< name@… does not name a version
+    wrong_method,      ///< the path is there, for other methods: Match::allowed
     found,
 };
 
 struct Match {
     std::shared_ptr<const FunctionRoutes> routes;
     const Route* route = nullptr;
+    const Target* target = nullptr;
+    uint16_t allowed = 0;         ///< with wrong_method
     int version = 0;              ///< of name@3; 0 = the active one
     size_t told_from = 0;         ///< where in the path begins what the function is told; its size: "/"
     size_t parts_from = 0;        ///< what `parts` count from
@@ -73,8 +88,8 @@ class RouteTable {
   public:
     RouteTable(const registry::Catalog& catalog, TriggerAuth default_auth, const RouteTable* before);
 
-    /// `path` is the normalised one. Reuses what `match` holds.
-    Lookup find(std::string_view path, Match& match) const;
+    /// `path` is the normalised one, `method` its bit. Reuses what `match` holds.
+    Lookup find(std::string_view path, uint16_t method, Match& match) const;
     size_t size() const { return functions_; }
 
   private:
@@ -92,8 +107,10 @@ class RouteTable {
         std::vector<std::pair<Routes, const Route*>> by_path;  ///< the trie's values
     };
 
-    Lookup find_name(const Workspace& workspace, std::string_view path, size_t at, Match& match) const;
-    Lookup find_path(const Workspace& workspace, std::string_view path, size_t at, Match& match) const;
+    Lookup find_name(const Workspace& workspace, std::string_view path, size_t at, uint16_t method,
+                     Match& match) const;
+    Lookup find_path(const Workspace& workspace, std::string_view path, size_t at, uint16_t method,
+                     Match& match) const;
 
     Map<Workspace> workspaces_;
     const Workspace* default_ = nullptr;

@@ -105,13 +105,16 @@ TEST_CASE("what a path means") {
         {"/workspaces/default/users/7", Lookup::nothing},
         {"/workspaces/team/users/7", Lookup::found, "team/hello", "/users/7", "name=7;"},
         {"/workspaces/team/anything/else", Lookup::found, "team/all", "/anything/else", "*=anything/else;"},
+        {"/workspaces/team/functions", Lookup::nothing},
+        {"/workspaces/team/ui/x", Lookup::nothing},
+        {"/workspaces/team/uis", Lookup::found, "team/all", "/uis", "*=uis;"},
         {"", Lookup::nothing},
         {"*", Lookup::nothing},
     };
     Match match;
     for (const Row& row : rows) {
         INFO(row.path);
-        CHECK(static_cast<int>(table.find(row.path, match)) == static_cast<int>(row.lookup));
+        CHECK(static_cast<int>(table.find(row.path, get_bit, match)) == static_cast<int>(row.lookup));
         if (row.lookup != Lookup::found) continue;
         CHECK(match.routes->function->workspace + "/" + match.routes->function->name == row.function);
         CHECK(told(match, row.path) == row.told);
@@ -125,8 +128,8 @@ TEST_CASE("a disabled trigger opens no way") {
     hello->triggers[0].spec.enabled = hello->triggers[1].spec.enabled = false;
     const RouteTable table(catalog_of({hello}), TriggerAuth::public_access, nullptr);
     Match match;
-    CHECK(table.find("/functions/hello", match) == Lookup::unknown_function);
-    CHECK(table.find("/x", match) == Lookup::nothing);
+    CHECK(table.find("/functions/hello", get_bit, match) == Lookup::unknown_function);
+    CHECK(table.find("/x", get_bit, match) == Lookup::nothing);
 }
 
 TEST_CASE("triggers of one path share it by method, and Allow names them all") {
@@ -140,7 +143,78 @@ TEST_CASE("triggers of one path share it by method, and Allow names them all") {
     CHECK(routes.by_name.find(method_bit("PUT"))->needs_token);
     CHECK(routes.by_name.find(method_bit("DELETE")) == nullptr);
     CHECK(routes.by_name.find(method_bit("PROPFIND")) == nullptr);
-    CHECK(routes.by_name.allow == "GET, HEAD, POST, PUT");
+    CHECK(allow_text(routes.by_name.methods()) == "GET, HEAD, POST, PUT");
+}
+
+TEST_CASE("one pattern may have a function for each method, whatever its parameters are called") {
+    const auto with = [](const std::string& name, std::vector<TriggerSpec> triggers) {
+        auto out = entry("default", name, {});
+        for (auto& trigger : triggers) out->triggers.push_back({"", trigger});
+        return out;
+    };
+    const auto on = [](const std::string& path, std::vector<std::string> methods) {
+        TriggerSpec trigger;
+        trigger.name = "t";
+        trigger.path = path;
+        trigger.methods = std::move(methods);
+        return trigger;
+    };
+    const RouteTable table(
+        catalog_of({with("reads", {on("/z", {"GET"}), on("/x/{id}", {"GET"}), on("/s/{id}", {"GET"}),
+                                   on("/w/{id}", {"GET"}), on("/w/{nm}", {"PUT"}), on("/h", {"GET"})}),
+                    with("writes", {on("/z", {"PUT"}), on("/x/{key}", {"POST"}), on("/s/me", {"POST"}),
+                                    on("/h", {"HEAD"})}),
+                    with("rest", {on("/s/*", {"DELETE"}), on("/w/*", {})})}),
+        TriggerAuth::public_access, nullptr);
+    struct Row {
+        const char *method, *path;
+        Lookup lookup;
+        const char *meaning, *parts = "";  ///< function, or what Allow says
+    };
+    const Row rows[] = {
+        {"GET", "/z", Lookup::found, "reads"},
+        {"HEAD", "/z", Lookup::found, "reads"},
+        {"PUT", "/z", Lookup::found, "writes"},
+        {"PATCH", "/z", Lookup::wrong_method, "GET, HEAD, PUT"},
+        {"GET", "/x/1", Lookup::found, "reads", "id=1;"},
+        {"POST", "/x/1", Lookup::found, "writes", "key=1;"},
+        {"GET", "/w/1", Lookup::found, "reads", "id=1;"},
+        {"PUT", "/w/1", Lookup::found, "reads", "nm=1;"},
+        {"DELETE", "/w/1", Lookup::found, "rest", "*=1;"},
+        {"POST", "/s/me", Lookup::found, "writes"},
+        {"GET", "/s/me", Lookup::found, "reads", "id=me;"},
+        {"DELETE", "/s/me", Lookup::found, "rest", "*=me;"},
+        {"PUT", "/s/me", Lookup::wrong_method, "GET, HEAD, POST, DELETE"},
+        {"PUT", "/s/me/x", Lookup::wrong_method, "DELETE"},
+        {"GET", "/h", Lookup::found, "reads"},
+        {"HEAD", "/h", Lookup::found, "writes"},
+        {"GET", "/none", Lookup::nothing, ""},
+    };
+    Match match;
+    for (const Row& row : rows) {
+        INFO(row.method << " " << row.path);
+        REQUIRE(static_cast<int>(table.find(row.path, method_bit(row.method), match)) ==
+                static_cast<int>(row.lookup));
+        if (row.lookup == Lookup::wrong_method) CHECK(allow_text(match.allowed) == row.meaning);
+        if (row.lookup != Lookup::found) continue;
+        CHECK(match.routes->function->name == row.meaning);
+        CHECK(parts(match, row.path) == row.parts);
+        REQUIRE(match.target != nullptr);
+    }
+}
+
+TEST_CASE("what belongs to the platform is no catch-all's") {
+    const RouteTable table(catalog_of({entry("default", "all", {"/*", "/{a}/{b}"})}),
+                           TriggerAuth::public_access, nullptr);
+    Match match;
+    for (const char* path : {"/ui", "/ui/", "/ui/x", "/functions", "/workspaces", "/workspaces/x"}) {
+        INFO(path);
+        CHECK(table.find(path, get_bit, match) == Lookup::nothing);
+    }
+    for (const char* path : {"/uis", "/function", "/workspace/x", "/u", "/"}) {
+        INFO(path);
+        CHECK(table.find(path, get_bit, match) == Lookup::found);
+    }
 }
 
 TEST_CASE("a trigger without a choice has the server's default auth") {
@@ -157,11 +231,11 @@ TEST_CASE("a rebuilt table keeps what did not change") {
     auto changed = entry("default", "b", {""});
     const RouteTable after(catalog_of({a, changed}), TriggerAuth::public_access, &before);
     Match first, second;
-    before.find("/functions/a", first);
-    after.find("/functions/a", second);
+    before.find("/functions/a", get_bit, first);
+    after.find("/functions/a", get_bit, second);
     CHECK(first.routes == second.routes);
-    before.find("/functions/b", first);
-    after.find("/functions/b", second);
+    before.find("/functions/b", get_bit, first);
+    after.find("/functions/b", get_bit, second);
     CHECK(first.routes != second.routes);
     CHECK(second.routes->function == changed);
 }
@@ -178,8 +252,8 @@ TEST_CASE("ten thousand functions are routed and rebuilt in no time") {
     const auto rebuilt = std::chrono::steady_clock::now() - began;
     CHECK(again.size() == 10'000);
     Match match;
-    CHECK(again.find("/functions/function-9999", match) == Lookup::found);
-    CHECK(again.find("/own/77", match) == Lookup::found);
+    CHECK(again.find("/functions/function-9999", get_bit, match) == Lookup::found);
+    CHECK(again.find("/own/77", get_bit, match) == Lookup::found);
     CHECK(match.routes->function->name == "function-77");
     // Generous: an unoptimised, sanitized build on a busy machine passes too.
     CHECK(rebuilt < std::chrono::seconds(2));
