@@ -98,6 +98,21 @@ bool append_function_headers(std::string& out, std::string_view block, std::stri
     return true;
 }
 
+uint64_t content_length_of(std::string_view block) {
+    while (!block.empty()) {
+        const size_t end = std::min(block.find('\n'), block.size());
+        const std::string_view line = block.substr(0, end);
+        block.remove_prefix(std::min(end + 1, block.size()));
+        const size_t colon = line.find(':');
+        if (colon == std::string_view::npos || !same(line.substr(0, colon), "content-length")) continue;
+        const std::string_view value = trimmed(line.substr(colon + 1));
+        uint64_t length = 0;
+        const auto [last, error] = std::from_chars(value.data(), value.data() + value.size(), length);
+        return error == std::errc() && last == value.data() + value.size() ? length : 0;
+    }
+    return 0;
+}
+
 void append_milliseconds(std::string& out, int64_t us) {
     if (us == 0) {
         out += '0';
@@ -115,7 +130,9 @@ void append_milliseconds(std::string& out, int64_t us) {
 
 void append_platform_headers(std::string& out, const Call& call, std::string_view version_line) {
     const CallTimes& times = call.times;
-    const int64_t waited = microseconds(times.queued, times.sent);
+    // A call that was never sent waited until it failed.
+    const bool was_sent = times.sent != SteadyTime();
+    const int64_t waited = microseconds(times.queued, was_sent ? times.sent : times.answered);
     out.append("X-Hks-Invocation-Id: ").append(call.id.text()).append("\r\n", 2).append(version_line);
     out.append(call.cold_start ? "X-Hks-Cold-Start: true\r\nServer-Timing: queue;dur="
                                : "X-Hks-Cold-Start: false\r\nServer-Timing: queue;dur=");
@@ -123,7 +140,7 @@ void append_platform_headers(std::string& out, const Call& call, std::string_vie
     out.append(", start;dur=");
     append_milliseconds(out, call.cold_start ? waited : 0);
     out.append(", run;dur=");
-    append_milliseconds(out, microseconds(times.sent, times.answered));
+    append_milliseconds(out, was_sent ? microseconds(times.sent, times.answered) : 0);
     out.append("\r\n", 2);
 }
 

@@ -15,6 +15,9 @@ namespace hks::gateway {
 /// connection, date, x-hks-*). False: the block is broken; `why` says how, `out` is to be thrown away.
 bool append_function_headers(std::string& out, std::string_view block, std::string_view& why);
 
+/// The value of the block's first content-length; 0 when there is none that makes sense.
+uint64_t content_length_of(std::string_view block);
+
 /// X-Hks-Invocation-Id, `version_line`, X-Hks-Cold-Start and Server-Timing.
 void append_platform_headers(std::string& out, const Call& call, std::string_view version_line);
 

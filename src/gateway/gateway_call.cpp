@@ -112,6 +112,9 @@ void GatewayCall::on_response(int status, std::string_view headers, std::string_
         return exchange_->respond(status, head_, {});
     }
     exchange_->begin(status, head_);
+        // The function says how long the body of a GET would be: a HEAD has none to measure.
+        if (body.empty() && exchange_->request().head_only)
+            return exchange_->respond_head(status, head_, content_length_of(headers));
     exchange_->set_on_drained([this] {
         if (inside_ && uncredited_ > 0) door_.dispatcher.consumed(*this, std::exchange(uncredited_, 0));
     });

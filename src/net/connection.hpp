@@ -39,7 +39,12 @@ class Connection final : public HttpExchange,
 
     // HttpExchange.
     const HttpRequest& request() const override { return request_; }
-    void respond(int status, std::string_view headers, std::string_view body) override;
+    void respond(int status, std::string_view headers, std::string_view body) override {
+        respond(status, headers, body, body.size());
+    }
+    void respond_head(int status, std::string_view headers, uint64_t content_length) override {
+        respond(status, headers, {}, content_length);
+    }
     void begin(int status, std::string_view headers) override;
     size_t write(std::string_view bytes) override;
     void finish() override;
@@ -81,6 +86,7 @@ class Connection final : public HttpExchange,
     void fill_request();
 
     // connection_write.cpp: bytes out
+    void respond(int status, std::string_view headers, std::string_view body, uint64_t length);
     void append_head(Buffer& out, int status, std::string_view headers);
     void append_persistence(Buffer& out);
     void send(std::span<const iovec> parts);

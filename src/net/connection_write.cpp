@@ -35,7 +35,7 @@ void Connection::append_persistence(Buffer& out) {
         out.append("Connection: keep-alive\r\n");
 }
 
-void Connection::respond(int status, std::string_view headers, std::string_view body) {
+void Connection::respond(int status, std::string_view headers, std::string_view body, uint64_t length) {
     if (!owed_) return;
     if (phase_ == Phase::closed || streaming_) {
         // The client is gone; or an answer has begun, and another one in its middle can only be a cut.
@@ -46,7 +46,7 @@ void Connection::respond(int status, std::string_view headers, std::string_view 
     Buffer& head = edge_.scratch;
     head.clear();
     append_head(head, status, headers);
-    if (status_has_body(status)) append_content_length(head, body.size());
+    if (status_has_body(status)) append_content_length(head, length);
     append_persistence(head);
     head.append("\r\n");
     if (request_.head_only || !status_has_body(status)) body = {};

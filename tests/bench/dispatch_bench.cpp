@@ -33,6 +33,7 @@ class BenchExchange final : public net::HttpExchange {
     void respond(int, std::string_view headers, std::string_view body) override {
         bytes += headers.size() + body.size();
     }
+    void respond_head(int, std::string_view headers, uint64_t) override { bytes += headers.size(); }
     void begin(int, std::string_view) override {}
     size_t write(std::string_view) override { return 0; }
     void finish() override {}

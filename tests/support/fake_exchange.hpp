@@ -22,6 +22,9 @@ class FakeExchange final : public net::HttpExchange {
         ++answers;
         on_closed_ = nullptr;
     }
+    void respond_head(int s, std::string_view h, uint64_t length) override {
+        respond(s, std::string(h) + "Content-Length: " + std::to_string(length) + "\r\n", {});
+    }
     void begin(int s, std::string_view h) override {
         status = s;
         head = h;
@@ -60,6 +63,7 @@ class FakeExchange final : public net::HttpExchange {
         for (const auto& [name, value] : texts_) headers_.push_back({name, value});
         request_ = {};
         request_.method = method_;
+        request_.head_only = method_ == "HEAD";
         request_.target = request_.raw_path = request_.path = path_;
         request_.headers = headers_;
         request_.body = content_;

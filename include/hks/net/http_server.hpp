@@ -72,6 +72,8 @@ class HttpExchange {
     /// Whole answer. `headers` is a block of "Name: value\r\n" lines, already checked; Date, Connection and
     /// Content-Length are added. Bodies of HEAD, 204 and 304 are not sent.
     virtual void respond(int status, std::string_view headers, std::string_view body) = 0;
+    /// The whole answer to a HEAD when the body that it stands for is not there: only how long it would be.
+    virtual void respond_head(int status, std::string_view headers, uint64_t content_length) = 0;
 
     /// Streaming answer (chunked for HTTP/1.1, until close for 1.0).
     virtual void begin(int status, std::string_view headers) = 0;
