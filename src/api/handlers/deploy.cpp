@@ -64,7 +64,14 @@ Result<Deployed> deploy_reused(Context& context, const registry::FunctionRecord&
 
 }  // namespace
 
-Result<void> check_same_name(const DeployBody& body, const registry::FunctionRecord& current) {
+Result<void> check_workspace(const DeployBody& body, const std::string& workspace) {
+    if (body.workspace.empty() || body.workspace == workspace) return {};
+    return wrong_field("metadata.workspace", "is '" + body.workspace + "', but the path means '" + workspace +
+                                                 "'; send it to that workspace, or leave it out");
+}
+
+Result<void> check_target(const DeployBody& body, const registry::FunctionRecord& current) {
+    if (auto same = check_workspace(body, current.workspace); !same) return same;
     if (body.name.empty() || body.name == current.name) return {};
     return wrong_field("name", "is '" + body.name + "', but the path means '" + current.name +
                                    "'; a function is not renamed");

@@ -22,8 +22,9 @@ struct Deployed {
 Result<Deployed> deploy_version(Context& context, const registry::FunctionRecord& current, DeployBody body,
                                 const std::string& expected_revision);
 
-/// VALIDATION_ERROR when the body names another function than the path.
-Result<void> check_same_name(const DeployBody& body, const registry::FunctionRecord& current);
+/// VALIDATION_ERROR when the body names another workspace, or another function, than the path.
+Result<void> check_workspace(const DeployBody& body, const std::string& workspace);
+Result<void> check_target(const DeployBody& body, const registry::FunctionRecord& current);
 
 /// The function object with its new `version` and the `notes`.
 nlohmann::json deployed_json(const Deployed& deployed, const std::string& base_url);

@@ -4,8 +4,6 @@
 #include "deploy.hpp"
 #include "handlers.hpp"
 
-#include <hks/core/ids.hpp>
-
 #include <nlohmann/json.hpp>
 
 namespace hks::api {
@@ -34,27 +32,12 @@ Result<void> check_revision(const registry::FunctionRecord& function, const std:
                      "decide whether your change still holds.");
 }
 
-Error incomplete(std::vector<FieldError> fields) {
-    Error error(Errc::validation_error, "The function is not right: " + fields.front().field + " " +
-                                            fields.front().message +
-                                            ". Correct the fields named in details.");
-    error.fields = std::move(fields);
-    return error;
-}
-
 }  // namespace
 
 Result<ApiResponse> create_function(Context& context, const ApiRequest& request) {
-    auto body = read_deploy_body(request.content_type, request.body, {}, context.options.spec_limits);
+    auto body = read_deploy_body(request.content_type, request.body, {}, context.options.spec_limits, true);
     if (!body) return body.error();
-    std::vector<FieldError> missing;
-    if (body->name.empty()) {
-        missing.push_back({"name", "is required"});
-    } else if (!is_valid_name(body->name)) {
-        missing.push_back({"name", "must be lower-case letters, digits and '-' in between, 63 at most"});
-    }
-    if (!body->has_code) missing.push_back({"source_code", "is required (or the part archive of a form)"});
-    if (!missing.empty()) return incomplete(std::move(missing));
+    if (auto same = check_workspace(*body, request.workspace()); !same) return same.error();
 
     registry::NewVersion wanted;
     wanted.spec = body->spec.value_or(FunctionSpec{});
@@ -96,7 +79,7 @@ Result<ApiResponse> replace_function(Context& context, const ApiRequest& request
     if (!current) return current.error();
     auto body = read_deploy_body(request.content_type, request.body, {}, context.options.spec_limits);
     if (!body) return body.error();
-    if (auto same = check_same_name(*body, *current); !same) return same.error();
+    if (auto same = check_target(*body, *current); !same) return same.error();
     if (!body->spec) body->spec = FunctionSpec{};
     if (!body->labels) body->labels.emplace();
     auto deployed = deploy_version(context, *current, std::move(*body), *expected);

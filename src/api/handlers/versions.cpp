@@ -32,7 +32,7 @@ Result<ApiResponse> add_version(Context& context, const ApiRequest& request) {
     auto body =
         read_deploy_body(request.content_type, request.body, current->spec, context.options.spec_limits);
     if (!body) return body.error();
-    if (auto same = check_same_name(*body, *current); !same) return same.error();
+    if (auto same = check_target(*body, *current); !same) return same.error();
     if (const std::string* activate = request.find_query("activate")) {
         if (*activate != "true" && *activate != "false") {
             Error error(Errc::validation_error, "The query is not right: activate must be true or false.");

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "spec_reader.hpp"
 
+#include <hks/core/function_text.hpp>
 #include <hks/core/ids.hpp>
 #include <hks/core/json_gate.hpp>
-#include <hks/core/yaml.hpp>
 
 #include <algorithm>
 
@@ -14,35 +14,14 @@ using Json = nlohmann::json;
 
 constexpr size_t most_labels = 64;
 
-/// Where a manifest means text even if it looks like a number: version: 3.10 is not 3.1.
+/// Where a manifest, or the body of a deploy, means text even if it looks like a number: version: 3.10 is not
+/// 3.1.
 bool is_text_field(const std::string& path) {
-    return path.starts_with("metadata.") || path.starts_with("spec.environment.") ||
-           path.starts_with("spec.runtime") || path == "spec.handler" || path == "spec.source.path" ||
-           path.ends_with(".name");
-}
-
-Result<YamlDocument> read_text(const std::string& text, const std::string& root) {
-    if (!is_utf8(text))
-        return Error(Errc::validation_error, "The text is not UTF-8. Save it as UTF-8 and try again.");
-    if (text.find('\0') != std::string::npos)
-        return Error(Errc::validation_error, "The text has a NUL character. Remove it and try again.");
-    return read_yaml(text, root, is_text_field);
-}
-
-/// A field that is not in the text (a missing one) gets the line of the nearest thing round it that is.
-void add_lines(const std::map<std::string, int>& lines, std::vector<FieldError>& errors) {
-    for (auto& error : errors) {
-        for (std::string path = error.field; !path.empty();) {
-            if (const auto found = lines.find(path); found != lines.end()) {
-                error.line = found->second;
-                break;
-            }
-            const auto cut = path.find_last_of(".[");
-            path.resize(cut == std::string::npos ? 0 : cut);
-        }
-    }
-    std::stable_sort(errors.begin(), errors.end(),
-                     [](const FieldError& a, const FieldError& b) { return a.line < b.line; });
+    std::string_view rest = path;
+    if (rest.starts_with("metadata.") || rest.starts_with("labels.") || rest == "name") return true;
+    if (rest.starts_with("spec.")) rest.remove_prefix(5);
+    return rest.starts_with("environment.") || rest.starts_with("runtime") || rest == "handler" ||
+           rest == "source.path" || rest.ends_with(".name");
 }
 
 void require_value(ObjectReader& reader, std::string_view key, std::string_view value) {
@@ -84,6 +63,29 @@ bool is_label_key(std::string_view key) {
 
 }  // namespace
 
+Result<YamlDocument> read_function_text(const std::string& text, const std::string& root) {
+    if (!is_utf8(text))
+        return Error(Errc::validation_error, "The text is not UTF-8. Save it as UTF-8 and try again.");
+    if (text.find('\0') != std::string::npos)
+        return Error(Errc::validation_error, "The text has a NUL character. Remove it and try again.");
+    return read_yaml(text, root, is_text_field);
+}
+
+void add_lines(const std::map<std::string, int>& lines, std::vector<FieldError>& errors) {
+    for (auto& error : errors) {
+        for (std::string path = error.field; !path.empty();) {
+            if (const auto found = lines.find(path); found != lines.end()) {
+                error.line = found->second;
+                break;
+            }
+            const auto cut = path.find_last_of(".[");
+            path.resize(cut == std::string::npos ? 0 : cut);
+        }
+    }
+    std::stable_sort(errors.begin(), errors.end(),
+                     [](const FieldError& a, const FieldError& b) { return a.line < b.line; });
+}
+
 std::map<std::string, std::string> read_labels(const Json* labels, const std::string& path,
                                                Findings& findings) {
     std::map<std::string, std::string> out;
@@ -112,7 +114,7 @@ Result<std::map<std::string, std::string>> labels_from_json(const Json& labels, 
 }
 
 Result<Manifest> parse_manifest(const std::string& text, const SpecLimits& limits) {
-    auto document = read_text(text, {});
+    auto document = read_function_text(text);
     if (!document) return document.error();
     Findings findings;
     Manifest manifest;
@@ -133,7 +135,7 @@ Result<Manifest> parse_manifest(const std::string& text, const SpecLimits& limit
 }
 
 Result<FunctionSpec> parse_spec_text(const std::string& text, const SpecLimits& limits) {
-    auto document = read_text(text, "spec");
+    auto document = read_function_text(text, "spec");
     if (!document) return document.error();
     if (document->value.is_null()) document->value = Json::object();
     Findings findings;

@@ -168,6 +168,92 @@ TEST_CASE("a form takes a bare spec in YAML beside the fields name, labels and t
     CHECK_FALSE(body->traffic);
 }
 
+TEST_CASE("the part spec is read for what it is, in YAML of either style as in JSON") {
+    struct Row {
+        const char* spec;
+        const char *name, *handler, *version;
+    };
+    const Row rows[] = {
+        {"name: yy\nspec:\n  runtime: {name: python, version: 3.10}\n  handler: a.b\n", "yy", "a.b", "3.10"},
+        {"{name: yy, spec: {handler: a.b, runtime: {name: python, version: 3.10}}}", "yy", "a.b", "3.10"},
+        {"name: yy\nruntime: python3.10\nhandler: a.b\n", "yy", "a.b", "3.10"},
+        {"{apiVersion: hks.io/v1, kind: Function, metadata: {name: yy}, spec: {handler: a.b}}", "yy", "a.b",
+         ""},
+        {"# a comment\n  apiVersion: hks.io/v1\n  kind: Function\n  metadata: {name: yy}\n"
+         "  spec: {handler: a.b}\n",
+         "yy", "a.b", ""},
+        {"\"kind\": Function\n\"apiVersion\": hks.io/v1\nmetadata: {name: yy}\nspec: {handler: a.b}\n", "yy",
+         "a.b", ""},
+        {"{handler: a.b, runtime: {name: python, version: 3.10}}", "", "a.b", "3.10"},
+        {"handler: a.b\nenvironment: {variables: {text: \"\\nkind: x\"}}\n", "", "a.b", ""},
+    };
+    for (const Row& row : rows) {
+        INFO(row.spec);
+        const auto body = read_form({{"spec", "", row.spec}});
+        REQUIRE(body.has_value());
+        CHECK(body->name == row.name);
+        REQUIRE(body->spec.has_value());
+        CHECK(body->spec->handler == row.handler);
+        CHECK(body->spec->runtime.version == row.version);
+    }
+}
+
+TEST_CASE("short forms and labels in YAML keep what they mean as text, and errors have lines") {
+    const auto body = read_form({{"spec", "",
+                                  "name: f\nmemory: 256\ntimeout: 5\ntraffic: false\n"
+                                  "labels: {release: 1.10}\nenvironment: {V: 1.20}\n"}});
+    REQUIRE(body.has_value());
+    CHECK(body->spec->resources.memory == 256ull << 20);
+    CHECK(body->spec->resources.timeout == milliseconds(5000));
+    CHECK(body->spec->variables.at("V") == "1.20");
+    CHECK(body->labels->at("release") == "1.10");
+    CHECK_FALSE(body->traffic);
+    const auto wrong = read_form({{"spec", "", "name: f\nspec:\n  runtiem: python\n"}});
+    REQUIRE(names(wrong, "spec.runtiem"));
+    CHECK(wrong.error().fields[0].line == 3);
+}
+
+TEST_CASE("a manifest's workspace is told, and no YAML at all is said so") {
+    const auto body = read_form(
+        {{"spec", "", "{apiVersion: hks.io/v1, kind: Function, metadata: {name: a, workspace: other}}"}});
+    REQUIRE(body.has_value());
+    CHECK(body->workspace == "other");
+    CHECK_FALSE(read_form({{"spec", "", "a: [1"}}).has_value());
+    CHECK_FALSE(read_form({{"spec", "", "- a\n- b\n"}}).has_value());
+}
+
+TEST_CASE("everything that a new function lacks is told with everything else that is wrong") {
+    const auto create = [](const json& body) {
+        return read_deploy_body("application/json", body.dump(), {}, {}, true);
+    };
+    const auto body = create({{"name", "Bad_"},
+                              {"runtime", "python"},
+                              {"memory", "9Gi"},
+                              {"timeout", "1h"},
+                              {"foo", 1},
+                              {"source_code", "!!"}});
+    for (const char* field : {"name", "memory", "timeout", "foo", "source_code"}) CHECK(names(body, field));
+    CHECK(body.error().fields.size() == 5);
+    CHECK(names(create({{"foo", 1}}), "name"));
+    CHECK(names(create({{"foo", 1}}), "source_code"));
+    CHECK(create({{"name", 5}, {"source_code", 5}}).error().fields.size() == 2);
+    CHECK(create({{"name", "a"}, {"source_code", code}}).has_value());
+    // As a form: the name or the code may be in parts of their own.
+    const auto form = [](const std::string& spec, const std::string& more) {
+        const std::string text = "--xyz\r\nContent-Disposition: form-data; name=\"spec\"\r\n\r\n" + spec +
+                                 "\r\n" + more + "--xyz--\r\n";
+        return read_deploy_body("multipart/form-data; boundary=xyz", text, {}, {}, true);
+    };
+    const std::string archive =
+        "--xyz\r\nContent-Disposition: form-data; name=\"archive\"; filename=\"a.py\"\r\n\r\nx = 1\r\n";
+    const std::string unknown = "--xyz\r\nContent-Disposition: form-data; name=\"zzz\"\r\n\r\n1\r\n";
+    const auto both = form("handelr: a.b", unknown);
+    for (const char* field : {"spec.handelr", "zzz", "name", "source_code"}) CHECK(names(both, field));
+    const std::string manifest = "{apiVersion: hks.io/v1, kind: Function, metadata: {name: a}, spec: {x: 1}}";
+    CHECK(form(manifest, archive).error().fields.size() == 1);
+    CHECK(form("name: a", archive).has_value());
+}
+
 TEST_CASE("a form with parts that nobody knows, or that contradict each other, is refused") {
     CHECK(names(read_form({{"code", "", "x"}}), "code"));
     CHECK(names(read_form({{"traffic", "", "maybe"}}), "traffic"));
