@@ -54,6 +54,14 @@ json headers_json(std::string_view block) {
     return out;
 }
 
+/// What callers of Python or Node would see as the class of an error; the platform's own have names too.
+std::string type_of(const CallFailure& failure) {
+    if (!failure.type.empty()) return failure.type;
+    if (failure.error.code == Errc::worker_failed) return "WorkerFailed";
+    if (failure.error.code == Errc::invocation_timeout) return "Timeout";
+    return "PlatformError";
+}
+
 ApiResponse outcome_response(const Outcome& outcome) {
     json out{
         {"status_code", outcome.status},       {"headers", headers_json(outcome.headers)},
@@ -62,7 +70,7 @@ ApiResponse outcome_response(const Outcome& outcome) {
         {"version", outcome.version}};
     if (outcome.failure) {
         const CallFailure& failure = *outcome.failure;
-        out["error"] = {{"type", failure.type.empty() ? "WorkerFailed" : failure.type},
+        out["error"] = {{"type", type_of(failure)},
                         {"message", failure.exception_message.empty() ? failure.error.message
                                                                       : failure.exception_message},
                         {"stack", failure.stack}};
@@ -122,23 +130,23 @@ class ApiCall final : public Call, public Session, public std::enable_shared_fro
 
     void on_failed(const CallFailure& failure) override {
         if (over_) return;
-        const bool by_function =
-            failure.error.code == Errc::invocation_failed || failure.error.code == Errc::worker_failed;
-        if (!by_function) return refuse(failure.error);
-        outcome_.status = http_status(failure.error.code);
-        outcome_.headers = "content-type: application/json\n";
-        outcome_.body = to_json_text(failure.error);
-        outcome_.failure = failure;
-        finish();
+        // Once an instance had it (or could not be made for it), the answer is about the function; a call that
+        // never left the queue is the server's to refuse.
+        const bool dispatched = times.sent != SteadyTime{} || failure.error.code == Errc::worker_failed;
+        dispatched ? fail(failure) : refuse(failure.error);
     }
 
   private:
     void take(std::string_view body, bool end) {
         if (outcome_.body.size() + body.size() > context_.options.max_response) {
             if (!end) context_.services.dispatcher.cancel(*this);
-            return refuse(Error(Errc::worker_failed, "The function's answer is larger than " +
-                                                         format_bytes(context_.options.max_response) +
-                                                         ". Call its URL to get it as a stream."));
+            CallFailure failure;
+            failure.error = Error(Errc::worker_failed,
+                                  "The function's answer is larger than " +
+                                      format_bytes(context_.options.max_response) +
+                                      ". Call its URL to get it as a stream, or raise limits.response.");
+            failure.type = "AnswerTooLarge";
+            return fail(failure);
         }
         outcome_.body += body;
         if (end) {
@@ -146,6 +154,14 @@ class ApiCall final : public Call, public Session, public std::enable_shared_fro
         } else if (!body.empty()) {
             context_.services.dispatcher.consumed(*this, body.size());
         }
+    }
+
+    void fail(const CallFailure& failure) {
+        outcome_.status = http_status(failure.error.code);
+        outcome_.headers = "content-type: application/json\n";
+        outcome_.body = to_json_text(failure.error);
+        outcome_.failure = failure;
+        finish();
     }
 
     void finish() {

@@ -139,8 +139,10 @@ namespace {
 
 /// A world with a function and an invocation that has reached its instance.
 struct Invocation {
-    explicit Invocation(api::ApiOptions options = {}, const json& body = json::object()) : world(options) {
-        world.make_function("hello");
+    explicit Invocation(api::ApiOptions options = {}, const json& body = json::object(),
+                        const FunctionSpec& spec = {})
+        : world(options) {
+        world.make_function("hello", spec);
         world.begin(exchange, "POST", ws + "/functions/hello/invoke", body);
         REQUIRE(world.run_until([&] { return !world.backend.live.empty(); }));
         world.backend.at(0).become_ready();
@@ -190,8 +192,11 @@ TEST_CASE("an answer beyond the limit is cut off and cancelled") {
     Invocation call(options);
     call.instance().begin_stream("12345");
     call.instance().chunk("123456", false);
-    CHECK(call.answer()["code"] == "INVOCATION_FAILED");
-    CHECK(call.exchange.status == 502);
+    const json answer = call.answer();
+    CHECK(call.exchange.status == 200);
+    CHECK(answer["status_code"] == 502);
+    CHECK(answer["error"]["type"] == "AnswerTooLarge");
+    CHECK(answer["error"]["message"].get<std::string>().find("limits.response") != std::string::npos);
     CHECK(call.instance().cancels == 1);
 }
 
@@ -235,3 +240,32 @@ TEST_CASE("large bodies of an invocation go through the pool, both ways") {
     call.instance().answer(0, 200, "", large);
     CHECK(call.answer()["body"] == base64_encode(large));
 }
+TEST_CASE("a handler that takes too long is 504 within the answer, which says how long and where") {
+    FunctionSpec spec;
+    spec.resources.timeout = milliseconds(50);
+    Invocation call({}, json::object(), spec);
+    const std::string id(call.instance().sent.front()->id.text());
+    const json answer = call.answer();
+    CHECK(call.exchange.status == 200);
+    CHECK(answer["status_code"] == 504);
+    CHECK(answer["error"]["type"] == "Timeout");
+    CHECK(answer["error"]["message"].get<std::string>().find("50ms") != std::string::npos);
+    CHECK(answer["duration_ms"].get<double>() >= 45);
+    CHECK(answer["invocation_id"] == id);
+    CHECK(answer["version"] == 1);
+    CHECK(json::parse(*base64_decode(answer["body"].get<std::string>()))["code"] == "INVOCATION_TIMEOUT");
+}
+
+TEST_CASE("a call that never left the queue is refused, not answered for the function") {
+    FakeExchange exchange;
+    ApiWorld world;
+    FunctionSpec spec;
+    spec.resources.queue_timeout = milliseconds(50);
+    world.make_function("hello", spec);
+    world.begin(exchange, "POST", ws + "/functions/hello/invoke");
+    REQUIRE(world.run_until([&] { return exchange.answers > 0; }));
+    CHECK(exchange.status >= 500);
+    CHECK(json::parse(exchange.body).contains("code"));
+    CHECK(exchange.names("X-Hks-Invocation-Id"));
+}
+
