@@ -26,6 +26,7 @@ void VersionPool::say(LogLevel level, std::string message, std::string_view invo
     record.time = set_.services().clock.wall();
     record.workspace = version_->workspace;
     record.function = version_->function;
+    record.function_id = version_->function_id;
     record.version = version_->number;
     record.level = level;
     record.stream = "platform";

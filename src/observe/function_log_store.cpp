@@ -14,6 +14,7 @@
 #include <atomic>
 #include <deque>
 #include <mutex>
+#include <unordered_set>
 
 namespace hks::observe {
 
@@ -21,6 +22,7 @@ namespace {
 
 constexpr auto flush_after = std::chrono::milliseconds(200);
 constexpr size_t chunk_lines = 1000;
+constexpr size_t most_deleted = 10'000;  // ids; who was deleted before them has no call left that could write
 constexpr int trim_steps = 16;  // a flush, so that the next one does not wait long
 constexpr auto complain_every = std::chrono::seconds(30);
 
@@ -76,7 +78,7 @@ struct FunctionLogStore::Impl : std::enable_shared_from_this<Impl> {
     // Any thread.
     void flush();  ///< with `flushing` held
     void stop();
-    void forget(FunctionKey function);
+    void forget(FunctionKey function, std::string function_id);
     Result<std::vector<StoredLog>> query(LogQuery query);
     int64_t collect_pending(LogQuery& query, std::vector<StoredLog>& out);
 
@@ -104,6 +106,8 @@ struct FunctionLogStore::Impl : std::enable_shared_from_this<Impl> {
     size_t lines = 0, bytes = 0;  ///< of open and sealed
     int64_t last_key = 0;
     std::vector<Forgotten> forgotten;
+    std::unordered_set<std::string> deleted;  ///< function ids
+    std::deque<std::string> deleted_in_order;
 };
 
 void FunctionLogStore::Impl::write(FunctionLogRecord record) {
@@ -111,11 +115,11 @@ void FunctionLogStore::Impl::write(FunctionLogRecord record) {
     // Keys are never less than times: a time range is then a key range.
     if (record.time == WallTime{} || record.time > now) record.time = now;
     cut(record.message, options.max_line_bytes);
-    written.add();
     StoredLog line{0, std::move(record)};
     bool kept = false;
     {
         std::lock_guard lock(mutex);
+        if (!deleted.empty() && deleted.contains(line.record.function_id)) return;
         line.key = last_key = std::max(last_key + 1, to_micros(now));
         size_t size = line.record.message.size();
         kept = !stopped && lines < options.max_pending && bytes + size <= options.max_pending_bytes;
@@ -130,6 +134,7 @@ void FunctionLogStore::Impl::write(FunctionLogRecord record) {
                 sealed.push_back(std::make_shared<const LogChunk>(std::exchange(open, {})));
         }
     }
+    written.add();
     if (!kept) lost.add();
     if (!followers.empty()) tell_followers(line);
     schedule();
@@ -232,9 +237,15 @@ void FunctionLogStore::Impl::stop() {
     flush();
 }
 
-void FunctionLogStore::Impl::forget(FunctionKey function) {
+void FunctionLogStore::Impl::forget(FunctionKey function, std::string function_id) {
     {
         std::lock_guard lock(mutex);
+        if (!function_id.empty() && deleted.insert(function_id).second)
+            deleted_in_order.push_back(std::move(function_id));
+        if (deleted_in_order.size() > most_deleted) {
+            deleted.erase(deleted_in_order.front());
+            deleted_in_order.pop_front();
+        }
         forgotten.push_back({std::move(function), last_key});
     }
     boost::asio::post(loop, [weak = weak_from_this()] {
@@ -339,8 +350,9 @@ std::shared_ptr<void> FunctionLogStore::follow(const std::string& workspace, con
     return impl_->follow({workspace, function}, std::move(listener));
 }
 
-void FunctionLogStore::forget_function(const std::string& workspace, const std::string& function) {
-    impl_->forget({workspace, function});
+void FunctionLogStore::forget_function(const std::string& workspace, const std::string& function,
+                                       const std::string& function_id) {
+    impl_->forget({workspace, function}, function_id);
 }
 
 }  // namespace hks::observe

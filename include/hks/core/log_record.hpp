@@ -19,6 +19,7 @@ struct FunctionLogRecord {
     WallTime time{};
     std::string workspace;
     std::string function;
+    std::string function_id;    ///< tells a deleted function from its successor of the same name; "" = does not matter
     int version = 0;
     LogLevel level = LogLevel::info;
     std::string stream;         ///< "stdout" "stderr" "log" (logging/console) "platform"

@@ -135,7 +135,7 @@ Result<ApiResponse> delete_function(Context& context, const ApiRequest& request)
     if (!current) return current.error();
     auto removed = context.services.registry.remove(current->workspace, current->id, *expected);
     if (!removed) return removed.error();
-    context.services.logs.forget_function(current->workspace, current->name);
+    context.services.logs.forget_function(current->workspace, current->name, current->id);
     ApiResponse response;
     response.status = 204;
     response.audit_target = current->name;

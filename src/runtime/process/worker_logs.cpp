@@ -43,6 +43,7 @@ void Worker::write_log(LogLevel level, std::string_view stream, std::string_view
     record.time = context_.clock.wall();
     record.workspace = binding_.version->workspace;
     record.function = binding_.version->function;
+    record.function_id = binding_.version->function_id;
     record.version = binding_.version->number;
     if (dropped > 0) {
         FunctionLogRecord note = record;

@@ -461,7 +461,7 @@ TEST_CASE("a forgotten function has no lines, wherever they were; its successor 
     f.restart();
     f.write("pending");
     f.write("other", "other");
-    f.store->forget_function("default", "hello");
+    f.store->forget_function("default", "hello", "fn_1");
     CHECK(f.read().empty());
     f.write("new");
     CHECK(f.read() == Lines{"new"});
@@ -473,11 +473,34 @@ TEST_CASE("a forgotten function has no lines, wherever they were; its successor 
     CHECK(f.on_disk() == 2);
 }
 
+TEST_CASE("the last lines of a deleted function are nobody's, also where its name is used again") {
+    Fixture f;
+    const auto line_of = [](const std::string& id, const std::string& message) {
+        auto record = line(message);
+        record.function_id = id;
+        return record;
+    };
+    f.store->write(line_of("fn_1", "early"));
+    f.store->forget_function("default", "hello", "fn_1");
+    Lines seen;
+    const auto follower = f.store->follow("default", "hello",
+                                          [&](const StoredLog& log) { seen.push_back(log.record.message); });
+    f.store->write(line_of("fn_1", "late"));
+    f.store->write(line_of("fn_2", "new"));
+    f.run(400ms);
+    f.store->write(line_of("fn_1", "later still"));
+    CHECK(f.read() == Lines{"new"});
+    CHECK(seen == Lines{"new"});
+    f.restart();
+    CHECK(f.read() == Lines{"new"});
+    CHECK(f.dropped() == 0);
+}
+
 TEST_CASE("forgetting alone reaches the disk, too") {
     Fixture f;
     f.write("x");
     f.restart();
-    f.store->forget_function("default", "hello");
+    f.store->forget_function("default", "hello", "fn_1");
     f.run(400ms);
     CHECK(f.on_disk() == 0);
 }
