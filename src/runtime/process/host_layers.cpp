@@ -19,8 +19,9 @@ namespace hks::runtime {
 namespace {
 
 constexpr std::array<const char*, HKS_LAYER_COUNT> layer_names{
-    "session", "cgroup",  "user_namespace", "mount_namespace", "private_tmp",  "code_read_only",
-    "rlimits", "own_uid", "capabilities",   "no_new_privs",    "not_dumpable", "descriptors"};
+    "session",        "cgroup",  "user_namespace", "mount_namespace", "host_read_only", "private_tmp",
+    "code_read_only", "rlimits", "own_uid",        "capabilities",    "no_new_privs",   "not_dumpable",
+    "descriptors"};
 
 bool covered(const std::string& path) {
     for (const char* folder : {"/tmp", "/var/tmp", "/dev/shm"})
@@ -126,6 +127,11 @@ Result<HostLayers> probe_layers(Spawner& spawner, const std::string& data_dir, c
     for (int tries = 0; tries < 200 && !group.remove(); tries++) ::usleep(1000);
     if (!status) return status.error();
     if (!layers.has(HKS_LAYER_CODE_READ_ONLY)) layers.code_path.clear();
+    if (!layers.has(HKS_LAYER_PRIVATE_TMP)) {
+        // Then a folder of the host is all that a function has to write to.
+        layers.wanted &= ~(1u << HKS_LAYER_HOST_READ_ONLY);
+        layers.in_force &= ~(1u << HKS_LAYER_HOST_READ_ONLY);
+    }
     return layers;
 }
 

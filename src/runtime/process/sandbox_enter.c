@@ -29,6 +29,10 @@ extern int mount(const char*, const char*, const char*, unsigned long, const voi
 #define MS_PRIVATE (1 << 18)
 #endif
 
+#ifndef AT_RECURSIVE
+#define AT_RECURSIVE 0x8000 /* of <linux/fcntl.h>, which does not go together with <fcntl.h> */
+#endif
+
 static char* append_text(char* out, const char* text) {
     while (*text) *out++ = *text++;
     return out;
@@ -172,6 +176,12 @@ static int make_private_tmp(const struct hks_sandbox_spec* spec) {
     return 0;
 }
 
+/* Whoever may write to a folder of the host (/run/lock, say) would leave files behind there. */
+static int make_host_read_only(void) {
+    struct mount_attr attributes = {.attr_set = MOUNT_ATTR_RDONLY};
+    return (int)syscall(SYS_mount_setattr, AT_FDCWD, "/", AT_RECURSIVE, &attributes, sizeof attributes);
+}
+
 static int set_limit(int resource, uint64_t value) {
     struct rlimit limit;
     if (getrlimit(resource, &limit) != 0) return -1;
@@ -250,6 +260,8 @@ static bool enter_namespaces(struct entry* e, bool two_steps) {
     if (!wants(e, HKS_LAYER_MOUNT_NAMESPACE)) return true;
     if (!settle(e, HKS_LAYER_MOUNT_NAMESPACE, enter_mount_namespace())) return false;
     if ((e->report.in_force >> HKS_LAYER_MOUNT_NAMESPACE & 1u) == 0) return true;
+    if (wants(e, HKS_LAYER_HOST_READ_ONLY) && !settle(e, HKS_LAYER_HOST_READ_ONLY, make_host_read_only()))
+        return false;
     /* The code first: it may itself lie below /tmp. */
     if (two_steps)
         e->root = open(spec->code_source, O_PATH | O_DIRECTORY | O_CLOEXEC);

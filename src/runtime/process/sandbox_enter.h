@@ -16,6 +16,7 @@ enum hks_layer {
     HKS_LAYER_CGROUP,         /* memory, cpu and process limits of the kernel */
     HKS_LAYER_USER_NAMESPACE, /* only when the server is not root */
     HKS_LAYER_MOUNT_NAMESPACE,
+    HKS_LAYER_HOST_READ_ONLY, /* every mount of the host */
     HKS_LAYER_PRIVATE_TMP,    /* one bounded tmpfs on /tmp, /var/tmp and /dev/shm */
     HKS_LAYER_CODE_READ_ONLY, /* the bundle, bind-mounted at code_path */
     HKS_LAYER_RLIMITS,

@@ -78,6 +78,18 @@ TEST_CASE("the code is there, read-only, and is the working folder, although its
     CHECK(inside("attempt(lambda: write('function.py', b'x'))") == "\"EROFS\"");
 }
 
+TEST_CASE("no folder of the host can be written to, whoever it may belong to") {
+    Inside inside;
+    const auto attempt = [&](const std::string& path) {
+        return inside("attempt(lambda: write('" + path + "', b'x'))");
+    };
+    CHECK(attempt("/run/lock/hks-test") != "1");
+    CHECK(attempt("/hks-test") != "1");
+    CHECK(attempt("/tmp/mine") == "1");
+    CHECK(inside("attempt(lambda: write('/dev/null', b'x'))") == "1");
+    CHECK_FALSE(std::filesystem::exists("/run/lock/hks-test"));
+}
+
 TEST_CASE("/tmp is private, empty and bounded") {
     Backend backend;
     TestListener listener, other;
