@@ -29,6 +29,7 @@ struct ProcessBackendOptions {
     uint32_t uid_base = 50'000;  ///< as root: instances run as uid_base … uid_base + max_instances - 1
     uint32_t max_instances = 2'000;
     size_t python_pool = 8;        ///< forked Python workers kept ahead for each workspace in use
+    size_t python_pool_max = 100;  ///< the same for ten minutes after a burst
     size_t node_pool = 1;          ///< booted Node workers kept for each memory size in use
     uint32_t max_processes = 256;  ///< and threads, of one instance
     bool use_cgroups = true;

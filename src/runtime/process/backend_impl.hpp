@@ -18,12 +18,16 @@
 
 #include <deque>
 #include <map>
+#include <set>
 #include <vector>
 
 namespace hks::runtime {
 
 /// Before the next try to make a worker ahead when one did not come up.
 inline constexpr milliseconds refill_back_off{1'000};
+/// Workers that are made ahead at a time: they compete with calls for the cores, and wait for the kernel more than
+/// they work.
+inline constexpr size_t most_refills = 4;
 
 class ProcessBackend::Impl final : public WorkerHost, public ZygoteHost {
   public:
@@ -72,7 +76,8 @@ class ProcessBackend::Impl final : public WorkerHost, public ZygoteHost {
     std::string code_of(const LaunchSpec& spec) const;
     void want_prepared(const PreparedKind& kind, milliseconds delay);
     void schedule_refill(milliseconds delay);
-    void refill_one();
+    void refill();
+    void schedule_surplus();
 
     // backend_reports.cpp
     void listen_to_spawner();
@@ -107,10 +112,10 @@ class ProcessBackend::Impl final : public WorkerHost, public ZygoteHost {
     HostLayers layers_;
     std::string instances_folder_;
     boost::asio::posix::stream_descriptor spawner_socket_;
-    boost::asio::steady_timer clean_timer_, sample_timer_, refill_timer_;
+    boost::asio::steady_timer clean_timer_, sample_timer_, refill_timer_, surplus_timer_;
     bool cleaning_ = false, sampling_ = false, making_groups_ = false, spawner_lost_ = false;
-    bool refill_scheduled_ = false;
-    uint64_t refilling_ = 0;  ///< serial of the worker that is being made ahead; 0 = none
+    bool refill_scheduled_ = false, surplus_scheduled_ = false;
+    std::set<uint64_t> refilling_;  ///< serials of the workers that are being made ahead
 
     std::map<uint64_t, std::shared_ptr<Worker>> workers_;
     std::map<std::string, std::shared_ptr<Zygote>> zygotes_;  ///< interpreter + "\n" + workspace

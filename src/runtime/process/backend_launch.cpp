@@ -178,7 +178,7 @@ Result<Zygote*> ProcessBackend::Impl::zygote_for(const std::string& interpreter,
     const auto found = zygotes_.find(key);
     if (found != zygotes_.end()) return found->second.get();
     auto zygote = std::make_shared<Zygote>(loop_, *this, ++last_serial_, interpreter);
-    if (auto booted = zygote->boot(spawner_); !booted) return booted.error();
+    if (auto booted = zygote->boot(spawner_, layers_.code_path); !booted) return booted.error();
     logger_.debug("zygote starts", {{"interpreter", interpreter}, {"workspace", workspace}});
     return (zygotes_[key] = std::move(zygote)).get();
 }
@@ -270,25 +270,42 @@ void ProcessBackend::Impl::want_prepared(const PreparedKind& kind, milliseconds 
 
 void ProcessBackend::Impl::schedule_refill(milliseconds delay) {
     prepared_.set(static_cast<int64_t>(pool_.size()));
-    if (refill_scheduled_ || refilling_ != 0 || stopping_ || spawner_lost_ || !pool_.missing()) return;
+    schedule_surplus();
+    if (refill_scheduled_ || stopping_ || spawner_lost_ || !pool_.missing()) return;
     refill_scheduled_ = true;
     refill_timer_.expires_after(delay);
     refill_timer_.async_wait(
         [this, token = std::weak_ptr<bool>(alive_token_)](const boost::system::error_code& error) {
             if (token.expired() || error) return;
             refill_scheduled_ = false;
-            refill_one();
+            refill();
         });
 }
 
-/// One after the other: worker_said_hello() and worker_gone() come back for the next one.
-void ProcessBackend::Impl::refill_one() {
-    const auto kind = pool_.missing();
-    if (!kind || refilling_ != 0 || stopping_ || spawner_lost_) return;
-    auto worker = make_worker(*kind);
-    if (!worker) return schedule_refill(refill_back_off);
-    refilling_ = (*worker)->serial();
-    pool_.add(*kind, std::move(*worker));
+void ProcessBackend::Impl::schedule_surplus() {
+    const auto at = pool_.next_surplus();
+    if (surplus_scheduled_ || stopping_ || !at) return;
+    surplus_scheduled_ = true;
+    surplus_timer_.expires_at(*at);
+    surplus_timer_.async_wait(
+        [this, token = std::weak_ptr<bool>(alive_token_)](const boost::system::error_code& error) {
+            if (token.expired() || error) return;
+            surplus_scheduled_ = false;
+            for (const auto& worker : pool_.surplus(clock_.steady())) worker->abandon();
+            schedule_surplus();
+        });
+}
+
+/// A few at a time; worker_said_hello() and worker_gone() come back for the next ones.
+void ProcessBackend::Impl::refill() {
+    while (refilling_.size() < most_refills && !stopping_ && !spawner_lost_) {
+        const auto kind = pool_.missing();
+        if (!kind) break;
+        auto worker = make_worker(*kind);
+        if (!worker) return schedule_refill(refill_back_off);
+        refilling_.insert((*worker)->serial());
+        pool_.add(*kind, std::move(*worker));
+    }
     prepared_.set(static_cast<int64_t>(pool_.size()));
 }
 

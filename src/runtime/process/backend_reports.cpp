@@ -115,9 +115,7 @@ void ProcessBackend::Impl::code_bound(uint64_t serial, int error) {
 
 void ProcessBackend::Impl::worker_said_hello(Worker& worker) {
     bind_code(worker);
-    if (refilling_ != worker.serial()) return;
-    refilling_ = 0;
-    schedule_refill(milliseconds(0));
+    if (refilling_.erase(worker.serial()) > 0) schedule_refill(milliseconds(0));
 }
 
 void ProcessBackend::Impl::worker_gone(Worker& worker) {
@@ -128,9 +126,8 @@ void ProcessBackend::Impl::worker_gone(Worker& worker) {
     forking_.erase(worker.serial());
     bindings_.erase(worker.serial());
     pool_.forget(worker);
-    // It never said HELLO: the next one hardly will.
-    const bool broken = std::exchange(refilling_, refilling_ == worker.serial() ? 0 : refilling_) == worker.serial();
-    schedule_refill(broken ? refill_back_off : milliseconds(0));
+    // One that never said HELLO: the next one hardly will.
+    schedule_refill(refilling_.erase(worker.serial()) > 0 ? refill_back_off : milliseconds(0));
     alive_.set(static_cast<int64_t>(workers_.size()));
     ends_.add();
     WorkerParts& parts = worker.parts();

@@ -75,7 +75,9 @@ ProcessBackend::Impl::Impl(boost::asio::io_context& loop, ProcessBackendOptions 
       clean_timer_(loop),
       sample_timer_(loop),
       refill_timer_(loop),
-      pool_({options_.python_pool, options_.node_pool}, most_prepared_kinds) {}
+      surplus_timer_(loop),
+      pool_({options_.python_pool, options_.python_pool_max}, {options_.node_pool, options_.node_pool},
+            most_prepared_kinds, [](const Worker& worker) { return worker.said_hello(); }) {}
 
 ProcessBackend::Impl::~Impl() {
     alive_token_.reset();
@@ -132,7 +134,7 @@ Result<std::unique_ptr<Instance>> ProcessBackend::Impl::start(const LaunchSpec& 
     const Interpreter& interpreter = *choice->interpreter;
     const std::string code = code_of(spec);
     const PreparedKind kind = kind_of(interpreter, *spec.version);
-    auto worker = pool_.take(kind);
+    auto worker = pool_.take(kind, clock_.steady());
     if (worker == nullptr) {
         auto made = make_worker(kind);
         if (!made) return made.error();

@@ -29,7 +29,7 @@ Zygote::~Zygote() {
     for (const auto& pending : pending_) close_all(pending.descriptors);
 }
 
-Result<void> Zygote::boot(Spawner& spawner) {
+Result<void> Zygote::boot(Spawner& spawner, const std::string& code_path) {
     int ends[2];
     if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
         return Error(Errc::provider_error,
@@ -43,7 +43,8 @@ Result<void> Zygote::boot(Spawner& spawner) {
                                        make_memory_file("hks_sandbox.so", embedded_sandbox_object())};
     const std::string message =
         execute_request(serial_, nullptr, {interpreter_, "-I", "-S", "-B", "-c", boot_line},
-                        {"PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8", "TZ=UTC", "HOME=/"});
+                        {"PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8", "TZ=UTC", "HOME=/",
+                         "HKS_CODE_PATH=" + (code_path.empty() ? std::string("/") : code_path)});
     auto sent = spawner.send(message, descriptors);
     close_all(descriptors);
     if (!sent) return sent;

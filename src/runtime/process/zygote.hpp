@@ -37,7 +37,8 @@ class Zygote : public std::enable_shared_from_this<Zygote> {
     Zygote& operator=(const Zygote&) = delete;
 
     /// Has the spawner start the interpreter. Requests may follow at once: they wait until it is warm.
-    Result<void> boot(Spawner& spawner);
+    /// `code_path`: where its workers will find their code, an empty folder until then.
+    Result<void> boot(Spawner& spawner, const std::string& code_path);
     /// Takes the descriptors over.
     void fork(uint64_t serial, const hks_sandbox_spec& spec, std::vector<int> descriptors);
     /// Ends it; no more reports.

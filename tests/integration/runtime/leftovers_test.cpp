@@ -62,6 +62,7 @@ TEST_CASE("a daemon that a function left behind ends with its instance") {
     const bool use_cgroups = GENERATE(true, false);
     ProcessBackendOptions options;
     options.use_cgroups = use_cgroups;
+    options.python_pool = 0;  // processes are counted
     Backend backend(options);
     TestListener listener, other;
     auto instance = backend.ready(backend.version("python", {{"function.py", leaves_a_daemon}}), listener);

@@ -55,7 +55,8 @@ TEST_CASE("the pool is refilled after a worker was taken and never holds more th
     const auto version = backend.version("node", {{"index.js", "exports.handle = () => process.pid"}});
     backend.backend->prepare(*version);
     backend.backend->prepare(*version);
-    CHECK(backend.metrics.gauge("hks_workers_prepared", "").value() == 1);
+    REQUIRE(
+        backend.run_until([&] { return backend.metrics.gauge("hks_workers_prepared", "").value() == 1; }));
     TestListener first, second;
     auto a = backend.ready(version, first);
     REQUIRE(
@@ -67,10 +68,13 @@ TEST_CASE("the pool is refilled after a worker was taken and never holds more th
 }
 
 TEST_CASE("no Node worker is started while nobody asked for one") {
-    Backend backend;
+    ProcessBackendOptions options;
+    options.python_pool = 0;
+    Backend backend(options);
     TestListener listener;
     auto instance =
         backend.ready(backend.version("python", {{"function.py", "def handle(event): return 1"}}), listener);
+    backend.run_until([] { return false; }, milliseconds(100));
     CHECK(backend.metrics.gauge("hks_workers_prepared", "").value() == 0);
 }
 

@@ -54,9 +54,14 @@ def main():
         if library.hks_zygote_bind(os.fsencode(given["code"]), given["tmp_bytes"], given["file_bytes"]) != 0:
             os._exit(EXIT_NO_SANDBOX)
 
-    worker = module.Worker()
+    code_path = os.environ.pop("HKS_CODE_PATH")
+
+    def rehearse():
+        module.rehearse(code_path)
+
     for _ in range(REHEARSALS):
-        module.rehearse()
+        rehearse()
+    worker = module.make_worker()
     gc.disable()
     gc.collect()
     gc.freeze()
@@ -65,7 +70,7 @@ def main():
     gc.enable()
     code = 1
     try:
-        module.run(3, 4, bind, worker)
+        module.run(3, 4, worker, rehearse, bind)
         code = 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)

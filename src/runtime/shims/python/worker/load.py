@@ -20,7 +20,7 @@ import types
 
 from hks_worker import (
     CALL, DRAIN, END, FAILED, HELLO, LOAD, OBJECT, READY, TEXT, AsgiApplication, AsyncServer, Context, describe, frame,
-    LogHandler, run_async_handler, run_wsgi, Stopped, Worker,
+    run_async_handler, run_wsgi, Stopped, Worker,
 )
 
 SPECIAL_FUNCTION = (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS | inspect.CO_GENERATOR | inspect.CO_COROUTINE
@@ -31,14 +31,17 @@ class HandlerNotFound(Exception):
     pass
 
 
+def names_in(folder):
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
+
+
 def purge_modules(folders):
     """What the bundle brings itself must win over what the zygote has imported, as it would in a fresh interpreter."""
     provided = set()
-    for folder in folders:
-        try:
-            names = os.listdir(folder)
-        except OSError:
-            continue
+    for folder, names in folders.items():
         for name in names:
             stem, dot, extension = name.partition(".")
             if dot and not name.endswith((".py", ".pyc", ".so")):
@@ -66,17 +69,18 @@ def prepare_interpreter(load):
         time.tzset()
     random.seed()
     code = load["code"]
-    dependencies = os.path.join(code, "_deps")
     os.chdir(code)
-    folders = [code]
+    folders = {code: names_in(code)}
     if "/" in load["handler"]:
-        folders.append(os.path.join(code, os.path.dirname(load["handler"])))
+        folder = os.path.join(code, os.path.dirname(load["handler"]))
+        folders[folder] = names_in(folder)
     sys.path[:0] = folders
     sys.argv = [""]
     purge_modules(folders)
-    if os.path.isdir(dependencies):
+    if "_deps" in folders[code]:
+        dependencies = os.path.join(code, "_deps")
         sys.path.append(dependencies)  # behind the standard library, as site-packages is
-        if any(name.endswith(".pth") for name in os.listdir(dependencies)):
+        if any(name.endswith(".pth") for name in names_in(dependencies)):
             import site
 
             site.addsitedir(dependencies)
@@ -158,11 +162,14 @@ def classify(handler):
     return "generator" if inspect.isgeneratorfunction(target) else "sync", wants
 
 
-def install_logs(worker):
+def install_logging(worker):
+    logging.root.handlers[:] = [worker.log_handler]
+    logging.root.setLevel(logging.INFO)
+
+
+def install_streams(worker):
     sys.stdout = sys.__stdout__ = worker.stdout
     sys.stderr = sys.__stderr__ = worker.stderr
-    logging.root.handlers[:] = [LogHandler(worker)]
-    logging.root.setLevel(logging.INFO)
 
 
 def serve(worker):
@@ -201,10 +208,8 @@ def serve(worker):
         worker.serve_serial(handler, wants)
 
 
-def say_hello(worker):
-    hello = {"language": "python", "version": "{}.{}.{}".format(*sys.version_info[:3]), "encoding": "marshal"}
-    worker.out.append(frame(HELLO, meta=json.dumps(hello).encode()))
-    worker.flush()
+HELLO_FRAME = frame(HELLO, meta=json.dumps({
+    "language": "python", "version": "{}.{}.{}".format(*sys.version_info[:3]), "encoding": "marshal"}).encode())
 
 
 def await_load(worker):
@@ -214,21 +219,26 @@ def await_load(worker):
     worker.waiting = False
 
 
-def run(connection_fd=3, page_fd=4, bind=None, worker=None):
-    """bind: enters what is left of the sandbox once LOAD has said for which version; nothing of a user runs before."""
-    worker = worker or Worker()
+def make_worker():
+    worker = Worker()
+    install_logging(worker)
+    return worker
+
+
+def run(connection_fd=3, page_fd=4, worker=None, before=None, bind=None):
+    """A zygote gives the worker that it has made, what to do while there is no LOAD yet, and what enters the rest of
+    the sandbox once LOAD has said for which version; nothing of a user runs before that."""
+    worker = worker or make_worker()
     worker.connect(connection_fd, page_fd)
-    say_hello(worker)
+    worker.socket.sendall(HELLO_FRAME)
     signal.signal(signal.SIGTERM, worker.on_sigterm)
     try:
-        if bind is not None:
-            if not select.select([worker.socket], [], [], 0)[0]:
-                rehearse()  # there is time
-            await_load(worker)
+        if before and not select.select([worker.socket], [], [], 0)[0]:
+            before()
+        await_load(worker)
+        if bind:
             bind(worker.load)
-        else:
-            await_load(worker)
-        install_logs(worker)
+        install_streams(worker)
         serve(worker)
     except Stopped:
         pass
@@ -239,28 +249,27 @@ def run(connection_fd=3, page_fd=4, bind=None, worker=None):
 
 
 REHEARSED_LOAD = {
-    "handler": "", "files": ["function"], "functions": ["handle"], "code": "/", "function": "", "version": 1,
+    "handler": "", "files": ["function"], "functions": ["handle"], "code": "", "function": "", "version": 1,
     "workspace": "", "memory_mb": 1, "concurrency": 1, "timeout_ms": 1, "environment": {}, "smoke": False,
 }
 REHEARSED_EVENT = ("GET", "/", {"host": "", "accept": ""}, None, None, None, None, "/", "", "HTTP/1.1", None, "", 1, 1, "",
                    "", "http", "")
 
 
-def rehearse():
-    """Does once, on nothing, all that lies between HELLO and a first answer. In the zygote that makes the interpreter
+def rehearse(code):
+    """Does once, on nothing and in an empty folder `code`, all that lies between HELLO and a first answer. In the zygote that makes the interpreter
     adapt its code; in a forked worker it makes the pages that this writes to its own before a call waits for them."""
     ours, theirs = socket.socketpair()
     page = os.memfd_create("hks_rehearsal_page")
     os.truncate(page, 4096)
     worker = Worker()
     worker.connect(ours.detach(), page)
-    load = dict(REHEARSED_LOAD, environment=dict(os.environ))
-    say_hello(worker)
+    load = dict(REHEARSED_LOAD, code=code, environment=dict(os.environ))
+    worker.socket.sendall(HELLO_FRAME)
     theirs.sendall(frame(LOAD, meta=json.dumps(load).encode()))
     await_load(worker)
     kept = sys.path[:], sys.argv, os.getcwd(), sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__
-    handlers, level = logging.root.handlers[:], logging.root.level
-    install_logs(worker)
+    install_streams(worker)
     prepare_interpreter(load)
     importlib.import_module("keyword")
     del sys.modules["keyword"]
@@ -274,9 +283,12 @@ def rehearse():
     worker.socket.close()
     worker.page = None
     sys.path[:], sys.argv, folder, sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__ = kept
-    logging.root.handlers[:] = handlers
-    logging.root.setLevel(level)
     os.chdir(folder)
+    finder = sys.path_importer_cache.get(code)
+    if finder is not None:
+        finder.invalidate_caches()  # another folder will be mounted there
+    else:
+        sys.path_importer_cache.pop(code, None)
 
 
 def rehearsed(event):
