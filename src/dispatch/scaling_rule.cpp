@@ -103,7 +103,7 @@ std::chrono::milliseconds start_back_off(unsigned failures) {
 }
 
 std::chrono::milliseconds crash_back_off(unsigned crashes) {
-    return crashes <= 2 ? 0ms : start_back_off(crashes - 2);
+    return crashes <= 2 ? 0ms : std::min<std::chrono::milliseconds>(start_back_off(crashes - 2), 2s);
 }
 
 }  // namespace hks::dispatch

@@ -82,7 +82,7 @@ std::chrono::milliseconds retry_after(const PoolLoad& load);
 /// Rest after `failures` starts in a row that went wrong: 100 ms · 2^(n-1), at most 30 s.
 std::chrono::milliseconds start_back_off(unsigned failures);
 /// Rest after `crashes` instances in a row that died before they answered anything: the first two are
-/// replaced at once.
+/// replaced at once, later ones within 2 s, because calls wait meanwhile and the next one may be a good one.
 std::chrono::milliseconds crash_back_off(unsigned crashes);
 
 }  // namespace hks::dispatch

@@ -108,6 +108,11 @@ void VersionPool::invoke(Call& call) {
     enqueue(call, now);
 }
 
+/// Calls that wait for an instance of their own do not stand in the way of others.
+size_t VersionPool::waiting_for_start() const {
+    return starting_ * limits_.concurrency + (alive() < limits_.max_scale ? 1 : 0);
+}
+
 void VersionPool::enqueue(Call& call, SteadyTime now) {
     if (set_.queued >= set_.options().max_queued) {
         Error error(Errc::overloaded, "The server has " + std::to_string(set_.queued) +
@@ -115,7 +120,7 @@ void VersionPool::enqueue(Call& call, SteadyTime now) {
         error.retry_after = retry_after(load(now));
         return refuse(call, std::move(error), Failure::overloaded);
     }
-    if (queue_.size() >= limits_.queue_size) {
+    if (queue_.size() >= limits_.queue_size + waiting_for_start()) {
         Error error(Errc::concurrency_limit_exceeded,
                     "Function '" + version_->function + "' has " + std::to_string(queue_.size()) +
                         " calls waiting (scaling.queueSize). Try again later, or raise scaling.maxScale.");

@@ -87,6 +87,7 @@ class VersionPool final : public runtime::InstanceListener {
 
     // calls (version_pool.cpp)
     void enqueue(Call& call, SteadyTime now);
+    size_t waiting_for_start() const;
     Call& pop_waiting();
     void unlink_waiting(Call& call);
     Slot* pick();
@@ -115,7 +116,8 @@ class VersionPool final : public runtime::InstanceListener {
     void kill(Slot& slot, const std::string& reason);
     std::unique_ptr<Slot> detach(Slot& slot);
     void crashed(const Slot& slot, const runtime::ExitInfo& why, SteadyTime now);
-    void take_back(std::span<Call* const> unstarted, Slot& slot, SteadyTime now);
+    void say_why(const Slot& slot, const runtime::ExitInfo& why);
+    void take_back(Call& call, SteadyTime now);
     void take_failing(Slot& slot);
     void move_waiting_to_failing();
     void fail_all(const CallFailure& failure, Failure why);
@@ -127,10 +129,13 @@ class VersionPool final : public runtime::InstanceListener {
     void want_wake(SteadyTime at);
     void expire_runs(SteadyTime now);
     bool expire_run(Slot& slot, SteadyTime now);
-    void time_out(Slot& slot, Ticket& ticket);
+    void time_out(Slot& slot, Ticket& ticket, SteadyTime now);
+    void send_elsewhere(Slot& slot, SteadyTime now);
     void expire_waiting(SteadyTime now);
     void stop_idle(SteadyTime now);
     bool resting(SteadyTime now) const { return now < resting_until_; }
+    /// It does not start: who waits is told so. After a crash, which may be the fault of one call, others wait.
+    bool hopeless(SteadyTime now) const { return alive() == 0 && resting(now) && start_failures_ > 0; }
     bool has_baseline() const { return min_scale_ > 0 || warm_ > 0; }
     nanoseconds stalled(SteadyTime now) const;
     SteadyTime run_deadline(const Slot& slot) const;

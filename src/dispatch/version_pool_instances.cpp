@@ -44,7 +44,7 @@ void VersionPool::scale(SteadyTime now) {
     if (retired_) return;
     if (waiting() > 0 && alive() < limits_.max_scale) {
         if (resting(now)) {
-            want_wake(alive() == 0 ? now : resting_until_);
+            want_wake(hopeless(now) ? now : resting_until_);
         } else {
             for (size_t n = instances_to_start(load(now)); n > 0; --n) {
                 if (!start_one(now, true)) break;
@@ -151,7 +151,15 @@ void VersionPool::on_gone(runtime::Instance& instance, const runtime::ExitInfo& 
                           std::span<Call* const> /*started*/, std::span<Call* const> unstarted) {
     Slot& slot = *static_cast<Slot*>(instance.tag);
     const SteadyTime now = set_.now();
-    take_back(unstarted, slot, now);
+    for (Call* held : unstarted) {
+        Ticket& ticket = ticket_of(held);
+        Call* call = ticket.call;
+        slot.remove(ticket);
+        set_.tickets.release(ticket);
+        if (call) take_back(*call, now);
+    }
+    metrics_.set_queued(waiting());
+    if (!why.asked) say_why(slot, why);
     // What is still on the slot's list was started, or the instance lost it: either way it had its only try.
     take_failing(slot);
     const std::unique_ptr<Slot> gone = detach(slot);
@@ -175,41 +183,36 @@ void VersionPool::on_gone(runtime::Instance& instance, const runtime::ExitInfo& 
     fail_all(failure, why.out_of_memory ? Failure::out_of_memory : Failure::crash);
 }
 
+/// Into the log of every call that it took with it, or of the version when there was none.
+void VersionPool::say_why(const Slot& slot, const runtime::ExitInfo& why) {
+    const std::string line = why.out_of_memory ? "an instance was stopped: it used more than " +
+                                                     format_bytes(version_->spec.resources.memory) +
+                                                     " of memory; raise resources.memory"
+                                               : "an instance died: it " + why.reason;
+    if (slot.live_calls() == 0) return say(LogLevel::error, line);
+    for (const Ticket* ticket = slot.first; ticket; ticket = ticket->next)
+        if (ticket->call) say(LogLevel::error, line, ticket->id.text());
+}
+
 /// It went without being asked to.
 void VersionPool::crashed(const Slot& slot, const runtime::ExitInfo& why, SteadyTime now) {
-    if (why.asked) return;
-    say(LogLevel::error, why.out_of_memory ? "an instance was stopped: it used more than " +
-                                                 format_bytes(version_->spec.resources.memory) +
-                                                 " of memory; raise resources.memory"
-                                           : "an instance died: it " + why.reason);
-    if (slot.answers > 0) return;
+    if (why.asked || slot.answers > 0) return;
     ++crashes_;
-    last_failure_ = failure_of(Errc::worker_failed, "Function '" + version_->function + "' keeps dying: it " +
-                                                        why.reason + ". Its log tells more.");
     const auto rest = crash_back_off(crashes_);
     if (rest.count() == 0) return;
     resting_until_ = now + rest;
-    if (waiting() > 0) want_wake(now);
-    if (has_baseline()) want_wake(resting_until_);
+    if (waiting() > 0 || has_baseline()) want_wake(resting_until_);
 }
 
 /// Sent ahead, never started: before everybody else, with the full time to wait.
-void VersionPool::take_back(std::span<Call* const> unstarted, Slot& slot, SteadyTime now) {
-    for (Call* held : unstarted) {
-        Ticket& ticket = ticket_of(held);
-        Call* call = ticket.call;
-        slot.remove(ticket);
-        set_.tickets.release(ticket);
-        if (!call) continue;
-        call->times.sent = {};
-        call->dispatch.instance = nullptr;
-        call->dispatch.deadline = now + limits_.queue_timeout;
-        set_state(*call, CallState::returned);
-        returned_.push_back(*call);
-        ++set_.queued;
-        want_wake(call->dispatch.deadline);
-    }
-    metrics_.set_queued(waiting());
+void VersionPool::take_back(Call& call, SteadyTime now) {
+    call.times.sent = {};
+    call.dispatch.instance = nullptr;
+    call.dispatch.deadline = now + limits_.queue_timeout;
+    set_state(call, CallState::returned);
+    returned_.push_back(call);
+    ++set_.queued;
+    want_wake(call.dispatch.deadline);
 }
 
 void VersionPool::take_failing(Slot& slot) {
@@ -232,9 +235,11 @@ void VersionPool::move_waiting_to_failing() {
 }
 
 void VersionPool::fail_all(const CallFailure& failure, Failure why) {
+    const SteadyTime now = set_.now();
     while (!failing_.empty()) {
         Call& call = failing_.pop_front();
         leave(call);
+        call.times.answered = now;
         metrics_.failed(http_status(failure.error.code), why);
         call.on_failed(failure);
     }

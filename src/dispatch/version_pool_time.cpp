@@ -28,7 +28,7 @@ void VersionPool::want_wake(SteadyTime at) {
 void VersionPool::on_time(SteadyTime now) {
     expire_runs(now);
     expire_waiting(now);
-    if (waiting() > 0 && alive() == 0 && resting(now)) {
+    if (waiting() > 0 && hopeless(now)) {
         move_waiting_to_failing();
         fail_all(last_failure_, Failure::start);
     }
@@ -75,11 +75,23 @@ bool VersionPool::expire_run(Slot& slot, SteadyTime now) {
     Ticket* ticket = slot.first;
     while (ticket && now < ticket_deadline(slot, *ticket)) ticket = ticket->next;
     if (!ticket) return false;
-    time_out(slot, *ticket);
+    time_out(slot, *ticket, now);
     return true;
 }
 
-void VersionPool::time_out(Slot& slot, Ticket& ticket) {
+/// Calls beside the one that timed out whose handler was never entered: the instance is too busy for them.
+void VersionPool::send_elsewhere(Slot& slot, SteadyTime now) {
+    for (Ticket* ticket = slot.first; ticket; ticket = ticket->next) {
+        if (!ticket->call || ticket->streaming || slot.instance->has_started(*ticket)) continue;
+        Call& call = *std::exchange(ticket->call, nullptr);
+        slot.instance->cancel(*ticket);
+        take_back(call, now);
+    }
+    metrics_.set_queued(waiting());
+}
+
+void VersionPool::time_out(Slot& slot, Ticket& ticket, SteadyTime now) {
+    if (slot.capacity > 1) send_elsewhere(slot, now);
     Call* const call = ticket.call;
     const bool silent = ticket.streaming;
     const std::string limit =
@@ -89,6 +101,7 @@ void VersionPool::time_out(Slot& slot, Ticket& ticket) {
         say(LogLevel::error, "the call was ended: the function " + reason, call->id.text());
         metrics_.failed(http_status(Errc::invocation_timeout), Failure::timeout);
         ticket.call = nullptr;
+        call->times.answered = now;
         leave(*call);
     }
     const bool alone = slot.capacity == 1 || slot.live_calls() == 0;

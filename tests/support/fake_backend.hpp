@@ -31,12 +31,17 @@ class FakeInstance final : public runtime::Instance {
     void consumed(Call&, size_t bytes) override { credit += bytes; }
     void drain(milliseconds) override { draining = true; }
     void kill(const std::string& reason) override { killed = reason; }
+    bool has_started(const Call& call) const override {
+        const auto at = std::find(sent.begin(), sent.end(), &call);
+        return static_cast<size_t>(at - sent.begin()) < entered;
+    }
     size_t outstanding() const override { return sent.size(); }
     uint64_t serial() const override { return serial_; }
     int pid() const override { return 1000 + static_cast<int>(serial_); }
 
     // The test's side.
     void become_ready(bool concurrent = false) {
+        if (concurrent) entered = static_cast<size_t>(-1);
         listener_.on_ready(*this, {"main.handle", "sync", concurrent});
     }
     void fail_start(const std::string& reason, const std::string& type = "") {
@@ -87,6 +92,7 @@ class FakeInstance final : public runtime::Instance {
 
     runtime::LaunchSpec launch_spec;
     std::deque<Call*> sent;
+    size_t entered = 1;  ///< so many of `sent` have begun to run
     size_t sent_total = 0, cancels = 0, credit = 0;
     bool draining = false;
     std::string killed;

@@ -65,6 +65,8 @@ class Instance {
     /// Kill at once (timeout, memory). Then on_gone() with this reason.
     virtual void kill(const std::string& reason) = 0;
 
+    /// Its handler has been entered, as far as the worker has said; false: it was only sent ahead.
+    virtual bool has_started(const Call& call) const = 0;
     virtual size_t outstanding() const = 0;   ///< calls sent and not yet answered (cancelled ones included)
     virtual uint64_t serial() const = 0;      ///< unique within the process
     virtual int pid() const = 0;              ///< 0 when it is not a local process

@@ -42,6 +42,8 @@ class CallTable {
         return slot->id == id ? slot : nullptr;
     }
 
+    const SentCall* find(uint32_t id) const { return const_cast<CallTable*>(this)->find(id); }
+
     void erase(SentCall& entry) {
         // Moves later members of the cluster back, so that no tombstones pile up.
         const size_t mask = slots_.size() - 1;

@@ -16,6 +16,7 @@ class ProcessInstance final : public Instance {
     void consumed(Call& call, size_t bytes) override { worker_->consumed(call, bytes); }
     void drain(milliseconds grace) override { worker_->drain(grace); }
     void kill(const std::string& reason) override { worker_->kill(reason); }
+    bool has_started(const Call& call) const override { return worker_->has_started(call); }
     size_t outstanding() const override { return worker_->outstanding(); }
     uint64_t serial() const override { return worker_->serial(); }
     int pid() const override { return worker_->pid(); }

@@ -349,10 +349,19 @@ void Worker::tell_gone(const ExitInfo& why) {
     std::vector<Call*> started, unstarted;
     const uint32_t begun = started_id();
     for (const auto& entry : sent) {
-        const bool has_begun = concurrent_ || entry.streaming || last_id_ - entry.id >= last_id_ - begun;
-        (has_begun ? started : unstarted).push_back(entry.call);
+        (has_begun(entry, begun) ? started : unstarted).push_back(entry.call);
     }
     listener->on_gone(*binding_.instance, why, started, unstarted);
+}
+
+/// Ids grow by one per call, so "up to the last one started" is a comparison modulo 2³².
+bool Worker::has_begun(const SentCall& entry, uint32_t last_started) const {
+    return entry.streaming || last_id_ - entry.id >= last_id_ - last_started;
+}
+
+bool Worker::has_started(const Call& call) const {
+    const SentCall* entry = calls_.find(call.dispatch.wire_id);
+    return entry == nullptr || has_begun(*entry, started_id());
 }
 
 std::string Worker::describe_status() const {

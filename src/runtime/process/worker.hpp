@@ -99,6 +99,7 @@ class Worker : public std::enable_shared_from_this<Worker> {
     /// The backend itself ends: kills and closes without another word to anybody.
     void cut();
 
+    bool has_started(const Call& call) const;
     size_t outstanding() const { return calls_.size(); }
     uint64_t serial() const { return parts_.serial; }
     int pid() const { return pid_; }
@@ -125,6 +126,7 @@ class Worker : public std::enable_shared_from_this<Worker> {
     ExitInfo describe_end() const;
     std::string describe_status() const;
     void tell_gone(const ExitInfo& why);
+    bool has_begun(const SentCall& entry, uint32_t last_started) const;
 
     // worker_frames.cpp
     void handle(const Frame& frame);

@@ -36,6 +36,61 @@ def handle(event):
     CHECK_FALSE(listener.gone->out_of_memory);
 }
 
+TEST_CASE("with concurrency, calls that a blocked event loop has not come to are given back as unstarted") {
+    const std::pair<const char*, std::map<std::string, std::string>> functions[] = {
+        {"python", {{"function.py", R"(
+import os, time
+async def handle(event):
+    if event.get('block'):
+        time.sleep(0.5)
+        os._exit(3)
+)"}}},
+        {"node", {{"function.js", R"(
+exports.handle = async (event) => {
+  if (!event.block) return;
+  const end = Date.now() + 500;
+  while (Date.now() < end);
+  process.exit(3);
+};
+)"}}}};
+    for (const auto& [language, files] : functions) {
+        INFO(language);
+        Backend backend;
+        TestListener listener;
+        const auto version = backend.version(language, files);
+        version->spec.scaling.concurrency = 4;
+        auto instance = backend.ready(version, listener);
+        TestCall blocks(R"({"block": true})"), waits;
+        instance->send(blocks);
+        backend.run_until([] { return false; }, milliseconds(150));
+        instance->send(waits);
+        CHECK(instance->has_started(blocks));
+        CHECK_FALSE(instance->has_started(waits));
+        REQUIRE(backend.run_until([&] { return listener.gone.has_value(); }));
+        CHECK(listener.started == std::vector<Call*>{&blocks});
+        CHECK(listener.unstarted == std::vector<Call*>{&waits});
+    }
+}
+
+TEST_CASE("an exception whose message is no valid Unicode fails its call and nothing else") {
+    const std::pair<const char*, std::map<std::string, std::string>> functions[] = {
+        {"python", {{"function.py", "def handle(event): raise ValueError('a\\ud800b')"}}},
+        {"node", {{"function.js", "exports.handle = () => { throw new TypeError('a\\ud800b'); }"}}}};
+    for (const auto& [language, files] : functions) {
+        INFO(language);
+        Backend backend;
+        TestListener listener;
+        auto instance = backend.ready(backend.version(language, files), listener);
+        TestCall call;
+        instance->send(call);
+        REQUIRE(backend.run_until([&] { return call.ended; }));
+        REQUIRE(call.failure);
+        CHECK(call.failure->error.code == Errc::invocation_failed);
+        CHECK_THAT(call.failure->exception_message, Catch::Matchers::StartsWith("a"));
+        CHECK_FALSE(listener.gone);
+    }
+}
+
 TEST_CASE("an instance killed by hand says by which signal") {
     Backend backend;
     TestListener listener;

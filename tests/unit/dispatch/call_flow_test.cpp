@@ -165,8 +165,11 @@ TEST_CASE("a full queue is 429 with Retry-After") {
     PoolWorld world;
     auto version = world.make_version();
     version->spec.scaling.queue_size = 2;
+    version->spec.scaling.max_scale = 1;
     auto pool = world.set->pool(version);
-    FakeCall a, b, c;
+    FakeCall first, a, b, c;
+    pool->invoke(first);
+    world.backend.at(0).become_ready();
     pool->invoke(a);
     pool->invoke(b);
     pool->invoke(c);
@@ -174,7 +177,23 @@ TEST_CASE("a full queue is 429 with Retry-After") {
     CHECK(c.failure.error.code == Errc::concurrency_limit_exceeded);
     CHECK(c.failure.error.retry_after >= 1s);
     CHECK_FALSE(a.over());
-    CHECK(world.set->inside == 2);
+    CHECK(world.set->inside == 3);
+}
+
+TEST_CASE("a call that waits for its own instance needs no place in the queue") {
+    PoolWorld world;
+    auto version = world.make_version();
+    version->spec.scaling.queue_size = 0;
+    version->spec.scaling.max_scale = 1;
+    auto pool = world.set->pool(version);
+    FakeCall first, second;
+    pool->invoke(first);
+    CHECK_FALSE(first.over());
+    pool->invoke(second);
+    CHECK(second.status == 429);
+    world.backend.at(0).become_ready();
+    world.backend.at(0).answer();
+    CHECK(first.status == 200);
 }
 
 TEST_CASE("a full server is 503 with Retry-After") {

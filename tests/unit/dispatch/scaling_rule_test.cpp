@@ -114,4 +114,5 @@ TEST_CASE("back-off doubles up to half a minute") {
     CHECK(crash_back_off(1) == 0ms);
     CHECK(crash_back_off(2) == 0ms);
     CHECK(crash_back_off(3) == 100ms);
+    CHECK(crash_back_off(4000000000u) == 2s);
 }

@@ -478,7 +478,12 @@ function describeAny(error) {
   } else {
     type = 'Error';
   }
-  return JSON.stringify({ type: String(type), message: String(message), stack });
+  return JSON.stringify({ type: wellFormed(type), message: wellFormed(message), stack: wellFormed(stack) });
+}
+
+/** JSON may carry half a surrogate pair, UTF-8 may not. */
+function wellFormed(text) {
+  return Buffer.from(String(text)).toString();
 }
 
 function fail(call, error) {
@@ -590,11 +595,9 @@ function start(call, now) {
   ++running;
   call.started = now;
   active.set(call.id, call);
-  if (concurrency === 1) {
-    current = call.id;
-    startedId.writeUInt32LE(call.id, 0);
-    fs.writeSync(PAGE, startedId, 0, 4, 0);
-  }
+  if (concurrency === 1) current = call.id;
+  startedId.writeUInt32LE(call.id, 0);
+  fs.writeSync(PAGE, startedId, 0, 4, 0);
   let result;
   try {
     result = callOf === null ? run(call) : callOf.run(call, run, call);

@@ -221,4 +221,4 @@ def describe(error):
         message = str(error)
     except Exception:
         message = "(its message could not be made)"
-    return encode_ascii_json({"type": type(error).__name__, "message": message, "stack": stack}).encode()
+    return encode_json({"type": type(error).__name__, "message": message, "stack": stack}).encode("utf-8", "replace")

@@ -4,6 +4,8 @@
 import asyncio
 import marshal
 import os
+import select
+import selectors
 import signal
 import socket
 import time
@@ -14,12 +16,30 @@ from hks_worker import (
 )
 
 
+class PreciseSelector(selectors.EpollSelector):
+    """Waits as long as it is asked to: epoll rounds up to milliseconds, which a sleep of ten notices."""
+
+    def select(self, timeout=None):
+        if timeout is not None and 0 < timeout < 1 and self.fileno() < 1024:
+            select.select((self.fileno(),), (), (), timeout)
+            timeout = 0
+        return super().select(timeout)
+
+
+def make_loop():
+    loop = asyncio.new_event_loop()
+    if type(loop) is not asyncio.SelectorEventLoop:
+        return loop  # what the function has asked for: uvloop, say
+    loop.close()
+    return asyncio.SelectorEventLoop(PreciseSelector())
+
+
 class AsyncServer:
     """Runs async handlers and ASGI applications: every call is a task; with concurrency 1 one after the other."""
 
     def __init__(self, worker, run_one, count):
         self.worker, self.run_one, self.count = worker, run_one, count
-        self.loop = asyncio.new_event_loop()
+        self.loop = make_loop()
         self.running = set()
         self.flushing = False
         self.stopped = self.loop.create_future()
@@ -46,7 +66,7 @@ class AsyncServer:
             item = worker.pending.popleft()
             call = item[0]
             if self.count == 1:
-                worker.page[0] = worker.current = call
+                worker.current = call
             stream = worker.streams[call] = Stream()
             stream.changed = asyncio.Event()
             stream.wake = stream.changed.set
@@ -58,6 +78,7 @@ class AsyncServer:
 
     async def run(self, item, stream):
         worker, call = self.worker, item[0]
+        worker.page[0] = call  # tasks begin in the order of their calls
         call_id.set(call)
         try:
             await self.run_one(self, item, stream)

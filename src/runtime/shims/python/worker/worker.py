@@ -16,8 +16,8 @@ import time
 
 from hks_worker import (
     CALL, CANCEL, CHUNK, CREDIT, DONE, DRAIN, END, ERROR, HEADER, LOAD, PING, PONG, RESULT, STDERR, STDOUT,
-    TYPE_TEXT, WINDOW, call_id, chunk_bytes, Context, describe, encode_answer, frame, LogStream, make_event,
-    pack_header, stream_head,
+    TYPE_TEXT, WINDOW, call_id, chunk_bytes, Context, describe, encode_answer, frame, LogHandler, LogStream,
+    make_event, pack_header, stream_head,
 )
 
 READ_SIZE = 64 * 1024
@@ -72,6 +72,7 @@ class Worker:
         self.timer = None  # descriptor
         self.pushed = 0  # when it was set
         self.stdout, self.stderr = LogStream(self, STDOUT), LogStream(self, STDERR)
+        self.log_handler = LogHandler(self)
         self.on_sigterm = self.handle_sigterm  # one object, to be recognised
 
     def connect(self, connection_fd, page_fd):
@@ -380,6 +381,8 @@ class Worker:
         call, flags, meta, body = item
         stream = self.streams[call]
         changed = stream.wake.__self__
+        with self.lock:
+            self.page[0] = max(self.page[0], call)  # who was overtaken counts as started, too
         call_id.set(call)
 
         def wait(block=True):
