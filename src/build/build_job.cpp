@@ -45,11 +45,17 @@ BuildJob::BuildJob(const BuildParts& parts, BuildRequest& request)
       spec_(request.version.spec) {}
 
 BuildJob::~BuildJob() {
+    clean_up();
+    if (!pinned_.empty()) parts_.pins.unpin(pinned_);
+}
+
+void BuildJob::clean_up() {
     std::error_code ignored;
     if (!temporary_.empty()) fs::remove_all(temporary_, ignored);
-    if (tools_ran_) kill_processes_with("HOME=" + scratch_.string());
+    if (std::exchange(tools_ran_, false)) kill_processes_with("HOME=" + scratch_.string());
     if (!scratch_.empty()) fs::remove_all(scratch_, ignored);
-    if (!pinned_.empty()) parts_.pins.unpin(pinned_);
+    temporary_.clear();
+    scratch_.clear();
 }
 
 bool BuildJob::run() {
@@ -67,10 +73,9 @@ bool BuildJob::run() {
 
 void BuildJob::fail(const Error& error) {
     log_.say("failed after " + elapsed() + ": " + error.message);
-    if (auto noted = parts_.registry.fail_version(request_.version.key, error.message); !noted)
-        parts_.logger.error("a failed build could not be noted", {{"function", request_.function.name},
-                                                                  {"version", request_.version.number},
-                                                                  {"error", noted.error().message}});
+    // A disk that the build has filled must have room for the word that it failed.
+    clean_up();
+    parts_.janitor.fail(request_.version.key, request_.function.name, error.message);
 }
 
 std::string BuildJob::elapsed() const {

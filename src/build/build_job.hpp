@@ -8,6 +8,7 @@
 #include "builders/builder.hpp"
 #include "bundle_pins.hpp"
 #include "dependency_cache.hpp"
+#include "janitor.hpp"
 #include "smoke_loader.hpp"
 #include "stop_signal.hpp"
 
@@ -31,6 +32,7 @@ struct BuildParts {
     DependencyCache& dependencies;
     SmokeLoader& loader;
     BundlePins& pins;
+    Janitor& janitor;
     const StopSignal& stop;
 };
 
@@ -73,6 +75,7 @@ class BuildJob {
     std::string load_key(const std::string& digest) const;
     Result<void> still_wanted() const;
     void fail(const Error& error);
+    void clean_up();
     std::string elapsed() const;
 
     const BuildParts& parts_;

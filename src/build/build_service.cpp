@@ -37,8 +37,9 @@ struct BuildService::Impl {
           cache(database),
           dependencies(fs::path(options.work_dir) / "cache" / "deps"),
           loader(loop, backend),
+          janitor(registry, artifacts, pins, logger),
           parts{options, registry,     artifacts, runtimes, secrets, logger,
-                cache,   dependencies, loader,    pins,     stopping},
+                cache,   dependencies, loader,    pins,     janitor, stopping},
           succeeded(metrics.counter("hks_builds_total", "Builds that have ended.", {{"result", "success"}})),
           failed(metrics.counter("hks_builds_total", "Builds that have ended.", {{"result", "failed"}})),
           duration(metrics.histogram("hks_build_seconds", "Time from the start of a build to its end.")) {}
@@ -58,6 +59,7 @@ struct BuildService::Impl {
     DependencyCache dependencies;
     SmokeLoader loader;
     BundlePins pins;
+    Janitor janitor;
     StopSignal stopping;
     const BuildParts parts;
     telemetry::Counter& succeeded;
@@ -92,6 +94,8 @@ void BuildService::Impl::run_one(BuildRequest& request) {
     const auto start = std::chrono::steady_clock::now();
     const bool good = BuildJob(parts, request).run();
     const auto took = std::chrono::steady_clock::now() - start;
+    // It may have made a bundle before its function was deleted.
+    if (!good) janitor.sweep_soon();
     (good ? succeeded : failed).add();
     duration.observe_us(
         static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(took).count()));
@@ -105,9 +109,7 @@ void BuildService::Impl::run_one(BuildRequest& request) {
 
 void BuildService::Impl::refuse(BuildRequest& request, const std::string& why) {
     failed.add();
-    if (auto noted = registry.fail_version(request.version.key, why); !noted)
-        logger.error("a failed build could not be noted",
-                     {{"function", request.function.name}, {"error", noted.error().message}});
+    janitor.fail(request.version.key, request.function.name, why);
     if (!request.log) return;
     request.log->say(why);
     request.log->end();
@@ -160,6 +162,7 @@ Result<void> BuildService::open() {
     fs::permissions(work, fs::perms::owner_all, failure);
     if (auto opened = impl_->logs.open(); !opened) return opened;
     if (auto opened = impl_->cache.open(); !opened) return opened;
+    impl_->janitor.start();
     for (size_t i = 0; i < std::max<size_t>(impl_->options.parallel, 1); ++i)
         impl_->threads.emplace_back([this] { impl_->work(); });
     return {};
@@ -173,7 +176,7 @@ void BuildService::stop() {
     impl_->wake.notify_all();
     for (std::thread& thread : impl_->threads)
         if (thread.joinable()) thread.join();
-    impl_->threads.clear();
+    impl_->janitor.stop();
 }
 
 Result<std::vector<std::string>> BuildService::check(const FunctionSpec& spec,
@@ -213,12 +216,11 @@ void BuildService::enqueue_reuse(const registry::FunctionRecord& function,
 }
 
 Result<int> BuildService::sweep() {
-    return impl_->pins.exclusively([this](const std::multiset<std::string>& pinned) -> Result<int> {
-        auto keep = impl_->registry.digests_in_use();
-        if (!keep) return keep.error();
-        keep->insert(pinned.begin(), pinned.end());
-        return impl_->artifacts.sweep(*keep);
-    });
+    return impl_->janitor.sweep();
+}
+
+std::optional<Error> BuildService::unwritten(int64_t version_key) const {
+    return impl_->janitor.unwritten(version_key);
 }
 
 Result<std::vector<BuildLogLine>> BuildService::log(int64_t version_key, int64_t after, bool& finished) {

@@ -70,8 +70,11 @@ class BuildService {
     void enqueue_reuse(const registry::FunctionRecord& function, const registry::VersionRecord& version,
                        const registry::VersionRecord& from);
 
-    /// Removes the bundles that no version and no running build names; returns how many. Blocking.
+    /// Removes the bundles that no version, no running build and no instance uses; returns how many. Blocking. It is
+    /// done without being asked after a function was deleted.
     Result<int> sweep();
+    /// STORAGE_FULL while the version's build has failed and the disk does not take even that.
+    std::optional<Error> unwritten(int64_t version_key) const;
 
     /// Lines from `after` + 1 on; `finished` says whether more will come. Blocking.
     Result<std::vector<BuildLogLine>> log(int64_t version_key, int64_t after, bool& finished);

@@ -64,6 +64,7 @@ Result<ApiResponse> list_versions(Context& context, const ApiRequest& request) {
 Result<ApiResponse> get_version(Context& context, const ApiRequest& request) {
     auto version = find_version(context, request);
     if (!version) return version.error();
+    if (auto full = context.services.builds.unwritten(version->key)) return *full;
     return json_response(200, version_json(*version));
 }
 

@@ -23,6 +23,16 @@ BuildSource one_file(const std::string& content, const std::string& name = "") {
     return source;
 }
 
+/// What happens on the service's own threads, sooner or later.
+template <class Condition>
+bool soon(Condition&& condition) {
+    for (int i = 0; i < 1000; ++i) {
+        if (condition()) return true;
+        std::this_thread::sleep_for(5ms);
+    }
+    return false;
+}
+
 }  // namespace
 
 TEST_CASE("a folder becomes a version") {
@@ -187,6 +197,67 @@ TEST_CASE("a bundle that was swept is built again") {
     const auto two = world.build(world.spec("python"), hello);
     CHECK(two.status == "success");
     CHECK(fs::exists(world.bundle(two)));
+}
+
+TEST_CASE("the bundle of a function that is deleted goes by itself, and no other") {
+    BuildWorld world;
+    const auto gone = world.build(world.spec("python"), hello);
+    registry::NewVersion wanted;
+    wanted.spec = world.spec("python");
+    auto [function, kept] = take(world.registry.create("default", "other", wanted));
+    BuildSource source;
+    source.archive = world.archive({{"function.py", "def handle(event): return 'other'\n"}});
+    world.service->enqueue(function, kept, std::move(source));
+    REQUIRE(soon([&] { return take(world.registry.version("default", "other", 1)).status == "success"; }));
+    kept = take(world.registry.version("default", "other", 1));
+    take(world.registry.remove("default", "hello"));
+    CHECK(soon([&] { return !fs::exists(world.bundle(gone)); }));
+    CHECK(fs::exists(world.bundle(kept)));
+}
+
+TEST_CASE("the bundle of a deleted function stays as long as an instance runs from it") {
+    BuildWorld world;
+    const auto version = world.build(world.spec("python"), hello);
+    auto running = world.registry.watch().get()->find("default", "hello")->active;
+    take(world.registry.remove("default", "hello"));
+    CHECK(take(world.service->sweep()) == 0);
+    std::this_thread::sleep_for(500ms);
+    CHECK(fs::exists(world.bundle(version)));
+    running.reset();
+    CHECK(soon([&] { return !fs::exists(world.bundle(version)); }));
+}
+
+TEST_CASE("a bundle that two functions share stays until both are deleted") {
+    BuildWorld world;
+    const auto version = world.build(world.spec("python"), hello);
+    registry::NewVersion wanted;
+    wanted.spec = world.spec("python");
+    const auto [function, twin] = take(world.registry.create("default", "twin", wanted));
+    world.service->enqueue_reuse(function, twin, version);
+    REQUIRE(soon([&] { return take(world.registry.version("default", "twin", 1)).status == "success"; }));
+    take(world.registry.remove("default", "hello"));
+    std::this_thread::sleep_for(500ms);
+    CHECK(fs::exists(world.bundle(version)));
+    take(world.registry.remove("default", "twin"));
+    CHECK(soon([&] { return !fs::exists(world.bundle(version)); }));
+}
+
+TEST_CASE("a failure that cannot be written down is told, and written as soon as it can be") {
+    BuildWorld world;
+    take(world.database->execute(
+        "CREATE TRIGGER full BEFORE UPDATE ON versions BEGIN SELECT RAISE(ABORT, 'no space'); END"));
+    const auto version = world.build(world.spec("python"), Files{{"function.py", ""}, {"load", "throw"}});
+    CHECK(version.status == "building");
+    CHECK(world.leftovers() == 0);
+    const auto told = world.service->unwritten(version.key);
+    REQUIRE(told);
+    CHECK(contains(told->message, "no space"));
+    CHECK(contains(told->message, "No module named 'nosuch'"));
+    CHECK_FALSE(world.service->unwritten(version.key + 1));
+    take(world.database->execute("DROP TRIGGER full"));
+    CHECK(soon([&] { return take(world.registry.version("default", "hello", 1)).status == "failed"; }));
+    CHECK(soon([&] { return !world.service->unwritten(version.key); }));
+    CHECK(contains(take(world.registry.version("default", "hello", 1)).error, "nosuch"));
 }
 
 TEST_CASE("a sweep leaves alone what versions use") {

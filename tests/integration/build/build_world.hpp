@@ -49,6 +49,7 @@ class ScriptedInstance final : public runtime::Instance {
             listener_.on_gone(*this, why, {}, {});
         });
     }
+    bool has_started(const Call&) const override { return false; }
     size_t outstanding() const override { return 0; }
     uint64_t serial() const override { return 1; }
     int pid() const override { return 0; }
