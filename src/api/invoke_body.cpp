@@ -3,6 +3,7 @@
 
 #include "json_fields.hpp"
 
+#include <hks/auth/platform_token.hpp>
 #include <hks/core/base64.hpp>
 #include <hks/core/units.hpp>
 
@@ -75,7 +76,7 @@ void read_headers(JsonFields& fields, InvokeBody& out) {
         if (std::find(dropped.begin(), dropped.end(), small) != dropped.end()) continue;
         for (std::string& value : values) {
             if (has_control(value)) fields.wrong("headers." + name, "has control characters");
-            if (small == "authorization" && value.starts_with("Bearer hks_")) continue;
+            if (auth::may_hold_token(small) && auth::holds_platform_token(value)) continue;
             bytes += small.size() + value.size();
             out.headers.emplace_back(small, std::move(value));
         }

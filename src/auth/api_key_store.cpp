@@ -3,6 +3,7 @@
 #include "schema.hpp"
 
 #include <hks/auth/auth.hpp>
+#include <hks/auth/platform_token.hpp>
 #include <hks/core/base64.hpp>
 #include <hks/core/ids.hpp>
 #include <hks/storage/crc32c.hpp>
@@ -18,9 +19,6 @@
 namespace hks::auth {
 
 namespace {
-
-constexpr std::string_view token_prefix = "hks_";
-constexpr size_t token_size = 47;  // prefix + 32 bytes in base64url
 
 int64_t to_micros(WallTime time) {
     return std::chrono::duration_cast<std::chrono::microseconds>(time.time_since_epoch()).count();
@@ -328,10 +326,6 @@ Result<void> ApiKeyStore::revoke(const std::string& id_or_name, const std::strin
     std::lock_guard lock(impl_->mutex);
     impl_->tokens.erase(*found);
     return {};
-}
-
-bool ApiKeyStore::is_platform_token(std::string_view authorization) const {
-    return bearer(authorization).starts_with(token_prefix);
 }
 
 Result<Principal> ApiKeyStore::authenticate(std::string_view authorization) const {

@@ -3,6 +3,7 @@
 
 #include "function_headers.hpp"
 
+#include <hks/auth/platform_token.hpp>
 #include <hks/core/units.hpp>
 #include <hks/telemetry/logger.hpp>
 
@@ -18,12 +19,22 @@ bool has_no_body(int status) {
     return status == 204 || status == 304;
 }
 
-/// What a caller from outside may know of a failure.
-Error public_error(const CallFailure& failure, const std::string& function) {
-    if (failure.error.code != Errc::invocation_failed) return failure.error;
-    Error error(Errc::invocation_failed, "Function '" + function + "' threw an error. Its log tells more.");
+/// What a caller from outside may know of a failure. `sent`: an instance had the call.
+Error public_error(const CallFailure& failure, const std::string& function, bool sent) {
+    const Errc code = failure.error.code;
+    std::string what;
+    if (code == Errc::invocation_failed) what = "threw an error";
+    // Why it does not start tells of its secrets and of this host.
+    if (!sent && (code == Errc::worker_failed || code == Errc::provider_error)) what = "could not be started";
+    if (what.empty()) return failure.error;
+    Error error(code, "Function '" + function + "' " + what + ". Its log tells more.");
+    error.retry_after = failure.error.retry_after;
     if (!failure.type.empty()) error.details.emplace_back("type", failure.type);
     return error;
+}
+
+bool holds_token(const Header& header) {
+    return auth::may_hold_token(header.name) && auth::holds_platform_token(header.value);
 }
 
 }  // namespace
@@ -79,15 +90,12 @@ void GatewayCall::fill_request(const net::HttpRequest& from) {
     bool has_token = false;
     for (const Header& header : from.headers) {
         if (header.name.size() == 11 && header.name == "traceparent") request.traceparent = header.value;
-        if (header.name.size() == 13 && header.name == "authorization")
-            has_token |= door_.keys.is_platform_token(header.value);
+        has_token |= holds_token(header);
     }
     if (!has_token) return;
     headers_.clear();
-    for (const Header& header : from.headers) {
-        if (header.name != "authorization" || !door_.keys.is_platform_token(header.value))
-            headers_.push_back(header);
-    }
+    for (const Header& header : from.headers)
+        if (!holds_token(header)) headers_.push_back(header);
     request.headers = headers_;
 }
 
@@ -98,12 +106,15 @@ void GatewayCall::on_response(int status, std::string_view headers, std::string_
     if (!append_function_headers(head_, headers, why)) return nonsense(why, end);
     if (end && body.size() > door_.options.max_response) {
         return nonsense("it is larger than " + format_bytes(door_.options.max_response) +
-                            "; stream it, or raise gateway.max_response",
+                            "; stream it, or raise limits.response",
                         end);
     }
     append_platform_headers(head_, *this, version_line());
     if (end) {
         inside_ = false;
+        // The function says how long the body of a GET would be: a HEAD has none to measure.
+        if (body.empty() && exchange_->request().head_only)
+            return exchange_->respond_head(status, head_, content_length_of(headers));
         return exchange_->respond(status, head_, has_no_body(status) ? std::string_view() : body);
     }
     if (has_no_body(status)) {
@@ -112,9 +123,6 @@ void GatewayCall::on_response(int status, std::string_view headers, std::string_
         return exchange_->respond(status, head_, {});
     }
     exchange_->begin(status, head_);
-        // The function says how long the body of a GET would be: a HEAD has none to measure.
-        if (body.empty() && exchange_->request().head_only)
-            return exchange_->respond_head(status, head_, content_length_of(headers));
     exchange_->set_on_drained([this] {
         if (inside_ && uncredited_ > 0) door_.dispatcher.consumed(*this, std::exchange(uncredited_, 0));
     });
@@ -158,7 +166,7 @@ void GatewayCall::on_failed(const CallFailure& failure) {
     if (started_answer) return exchange_->abort();
     head_.clear();
     append_platform_headers(head_, *this, version_line());
-    answer_error(*exchange_, public_error(failure, function_name()), head_);
+    answer_error(*exchange_, public_error(failure, function_name(), times.sent != SteadyTime{}), head_);
 }
 
 void GatewayCall::give_up() {

@@ -70,7 +70,6 @@ class ApiKeyStore {
     /// The value of an Authorization header → who it is. AUTH_REQUIRED when empty, AUTH_INVALID_TOKEN
     /// otherwise. Constant-time in the token's text. Loop or any thread; takes a short lock.
     Result<Principal> authenticate(std::string_view authorization) const;
-    bool is_platform_token(std::string_view authorization) const;  ///< "Bearer hks_…"
     /// Whether a token that was authenticated before still counts. Loop or any thread; takes a short lock.
     bool is_valid(std::string_view token_id) const;
     void flush_last_used();                                        ///< blocking; called now and then

@@ -4,6 +4,7 @@
 #include "support/temporary_folder.hpp"
 
 #include <hks/auth/auth.hpp>
+#include <hks/auth/platform_token.hpp>
 
 #include <atomic>
 #include <catch2/catch.hpp>
@@ -150,12 +151,35 @@ TEST_CASE("authorization headers") {
 }
 
 TEST_CASE("platform tokens are told from the tokens of a function's own users") {
+    const std::string token = "hks_" + std::string(40, 'a') + "-_9";
+    for (const std::string& value :
+         {std::string("Bearer hks_x"), std::string("bearer hks_x"), "Bearer " + token, "Token  " + token, token,
+          "Key id=1, secret=\"" + token + "\"", "hks_x " + token}) {
+        INFO(value);
+        CHECK(holds_platform_token(value));
+    }
+    for (const std::string& value :
+         {std::string("Bearer eyJhbGciOi"), std::string("hks_x"), std::string(), std::string("Basic dTpw"),
+          "Bearer x" + token, "Bearer a.b." + token + "9", token.substr(1)}) {
+        INFO(value);
+        CHECK_FALSE(holds_platform_token(value));
+    }
+    CHECK(may_hold_token("authorization"));
+    CHECK(may_hold_token("x-api-key"));
+    CHECK_FALSE(may_hold_token("x-authorization"));
+}
+
+TEST_CASE("a token still counts until it is revoked or has expired") {
     Fixture f;
-    CHECK(f.keys->is_platform_token("Bearer hks_x"));
-    CHECK(f.keys->is_platform_token("bearer hks_x"));
-    CHECK(!f.keys->is_platform_token("Bearer eyJhbGciOi"));
-    CHECK(!f.keys->is_platform_token("hks_x"));
-    CHECK(!f.keys->is_platform_token(""));
+    const auto lasting = take(f.keys->create("a", Role::viewer, {}, "default", std::nullopt)).first;
+    const auto short_lived = take(f.keys->create("b", Role::viewer, {}, "default", milliseconds(1000))).first;
+    CHECK(f.keys->is_valid(lasting.id));
+    CHECK(f.keys->is_valid(short_lived.id));
+    CHECK_FALSE(f.keys->is_valid("tok_nobody"));
+    f.clock.advance(std::chrono::milliseconds(1001));
+    take(f.keys->revoke(lasting.id, "default"));
+    CHECK_FALSE(f.keys->is_valid(lasting.id));
+    CHECK_FALSE(f.keys->is_valid(short_lived.id));
 }
 
 TEST_CASE("a token that expired says so") {
