@@ -253,6 +253,7 @@ class Reader {
         if (config.data_dir.empty()) config.data_dir = default_data_dir();
         if (config.data_dir.empty())
             wrong("data_dir", "has no default because HOME is not set; give --data-dir");
+        if (config.build_parallel == 0) config.build_parallel = std::clamp(input_.cores, 2u, 8u);
         if (config.master_key_file.empty()) config.master_key_file = config.data_dir + "/master-key";
     }
 

@@ -51,7 +51,7 @@ struct ServerConfig {
 
     milliseconds drain_timeout{0};  ///< SIGTERM to giving up on what still runs
     milliseconds build_timeout{0};
-    uint64_t build_parallel = 0;  ///< builds at a time
+    uint64_t build_parallel = 0;  ///< builds that install dependencies at a time
 
     std::string master_key_file;  ///< absolute; 64 hex digits, made at first start
     std::string master_key;       ///< 64 hex digits; "" = use the file. Never logged.
@@ -70,6 +70,9 @@ struct ConfigInput {
     std::function<const char*(const char*)> environment;  ///< getenv
     bool root = false;                                    ///< the server runs as uid 0
     std::string default_file = "/etc/hks/server.yaml";    ///< read when it is there and --config is not
+    unsigned cores = 1;
+    /// What is wrong with the files that the configuration names; they are not looked at without it.
+    std::function<std::vector<FieldError>(const ServerConfig&)> check_files = {};
 };
 
 enum class ServerAction { run, help, config_reference };

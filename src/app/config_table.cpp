@@ -143,7 +143,9 @@ const std::array keys{
               "Calls of all functions together that may wait for an instance; more is 503."},
     ConfigKey{"build.timeout", "10m", DurationKey{&C::build_timeout, 1s, 24h},
               "Longest build, downloads of dependencies included."},
-    ConfigKey{"build.parallel", "1", CountKey{&C::build_parallel, 1, 64}, "Builds at a time."},
+    ConfigKey{"build.parallel", "", CountKey{&C::build_parallel, 1, 64},
+              "Builds that may install dependencies at a time; those that install none do not wait for them.",
+              "the number of cores, 2 to 8"},
     ConfigKey{
         "secrets.master_key_file", "", PathKey{&C::master_key_file},
         "File with the key that secrets are encrypted under, mode 0600; made at first start. Back it up.",

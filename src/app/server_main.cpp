@@ -9,6 +9,7 @@
 #include <iostream>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <thread>
 #include <unistd.h>
 
 namespace hks::app {
@@ -25,6 +26,7 @@ Result<ServerCommand> read_command(int argc, char** argv) {
     input.arguments.assign(argv, argv + argc);
     input.environment = [](const char* name) -> const char* { return std::getenv(name); };
     input.root = ::geteuid() == 0;
+    input.cores = std::thread::hardware_concurrency();
     return read_server_command(input);
 }
 

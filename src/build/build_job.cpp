@@ -167,7 +167,7 @@ Result<BuildJob::Bundle> BuildJob::make_bundle() {
     scratch_ = fs::path(parts_.options.work_dir) / "tmp" / temporary_.filename();
     std::error_code failure;
     fs::create_directories(scratch_, failure);
-    const BuildContext context{temporary_,    scratch_,        fs::path(parts_.options.work_dir) / "cache",
+    BuildContext context{temporary_,    scratch_,        fs::path(parts_.options.work_dir) / "cache",
                                *interpreter_, parts_.runtimes, log_,
                                parts_.stop,   deadline_,       parts_.options.max_bundle_bytes};
     auto installed = install(context);
@@ -182,8 +182,20 @@ Result<BuildJob::Bundle> BuildJob::make_bundle() {
     return Bundle{temporary_, *digest, false};
 }
 
+InstallSlots::Slot BuildJob::wait_for_install(BuildContext& context) {
+    const auto start = std::chrono::steady_clock::now();
+    auto slot = parts_.installs.take(parts_.stop, [this](size_t before) {
+        const bool one = before == 1;
+        log_.say("waiting for " + std::to_string(before) +
+                 (one ? " build that installs dependencies" : " builds that install dependencies"));
+    });
+    deadline_ += std::chrono::steady_clock::now() - start;
+    context.deadline = deadline_;
+    return slot;
+}
+
 /// True when there were dependencies.
-Result<bool> BuildJob::install(const BuildContext& context) {
+Result<bool> BuildJob::install(BuildContext& context) {
     const Builder* builder = find_builder(interpreter_->language);
     if (!builder) return false;
     auto found = builder->find(context);
@@ -192,10 +204,16 @@ Result<bool> BuildJob::install(const BuildContext& context) {
     const fs::path tree = context.folder / builder->tree;
     std::error_code failure;
     fs::remove_all(tree, failure);
-    if (parts_.dependencies.restore(found->key, tree)) {
-        log_.say(found->what + " as installed before");
-        return true;
-    }
+    const auto restore = [&] {
+        const bool restored = parts_.dependencies.restore(found->key, tree);
+        if (restored) log_.say(found->what + " as installed before");
+        return restored;
+    };
+    if (restore()) return true;
+    const auto slot = wait_for_install(context);
+    if (!slot) return still_wanted().error();
+    // A build that was before may have wanted the same.
+    if (restore()) return true;
     log_.say("installing " + found->what);
     log_.flush();
     tools_ran_ = true;

@@ -8,6 +8,7 @@
 #include "builders/builder.hpp"
 #include "bundle_pins.hpp"
 #include "dependency_cache.hpp"
+#include "install_slots.hpp"
 #include "janitor.hpp"
 #include "smoke_loader.hpp"
 #include "stop_signal.hpp"
@@ -32,6 +33,7 @@ struct BuildParts {
     DependencyCache& dependencies;
     SmokeLoader& loader;
     BundlePins& pins;
+    InstallSlots& installs;
     Janitor& janitor;
     const StopSignal& stop;
 };
@@ -67,7 +69,8 @@ class BuildJob {
     Result<Bundle> make_bundle();
     Result<Bundle> reuse_bundle();
     Result<void> fill(const std::filesystem::path& folder);
-    Result<bool> install(const BuildContext& context);
+    Result<bool> install(BuildContext& context);
+    InstallSlots::Slot wait_for_install(BuildContext& context);
     Result<void> load(const Bundle& bundle);
     Result<void> commit(const Bundle& bundle);
     std::optional<std::string> known_bundle(const std::string& source_key);
@@ -82,7 +85,7 @@ class BuildJob {
     BuildRequest& request_;
     BuildLog& log_;
     const SteadyTime started_;
-    const SteadyTime deadline_;
+    SteadyTime deadline_;  ///< waiting for other builds does not count
     FunctionSpec spec_;  ///< as it gets resolved
     const runtime::Interpreter* interpreter_ = nullptr;
     std::filesystem::path temporary_;  ///< in the artifact store

@@ -15,6 +15,8 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr size_t max_waiting = 64;
+/// Beside those that install dependencies.
+constexpr size_t quick_builds = 4;
 constexpr size_t max_waiting_bytes = 512u << 20;
 
 size_t weight(const BuildRequest& request) {
@@ -37,9 +39,10 @@ struct BuildService::Impl {
           cache(database),
           dependencies(fs::path(options.work_dir) / "cache" / "deps"),
           loader(loop, backend),
+          installs(std::max<size_t>(options.parallel, 1)),
           janitor(registry, artifacts, pins, logger),
-          parts{options, registry,     artifacts, runtimes, secrets, logger,
-                cache,   dependencies, loader,    pins,     janitor, stopping},
+          parts{options,      registry, artifacts, runtimes, secrets, logger,  cache,
+                dependencies, loader,   pins,      installs, janitor, stopping},
           succeeded(metrics.counter("hks_builds_total", "Builds that have ended.", {{"result", "success"}})),
           failed(metrics.counter("hks_builds_total", "Builds that have ended.", {{"result", "failed"}})),
           duration(metrics.histogram("hks_build_seconds", "Time from the start of a build to its end.")) {}
@@ -59,6 +62,7 @@ struct BuildService::Impl {
     DependencyCache dependencies;
     SmokeLoader loader;
     BundlePins pins;
+    InstallSlots installs;
     Janitor janitor;
     StopSignal stopping;
     const BuildParts parts;
@@ -70,6 +74,7 @@ struct BuildService::Impl {
     std::condition_variable wake;
     std::deque<BuildRequest> waiting;
     size_t waiting_bytes = 0;
+    size_t running = 0;
     std::vector<std::thread> threads;
 };
 
@@ -81,12 +86,14 @@ void BuildService::Impl::work() {
         BuildRequest request = std::move(waiting.front());
         waiting.pop_front();
         waiting_bytes -= weight(request);
+        ++running;
         lock.unlock();
         if (stopping.raised())
             refuse(request, "The server stopped before the build began. Deploy again.");
         else
             run_one(request);
         lock.lock();
+        --running;
     }
 }
 
@@ -123,6 +130,9 @@ void BuildService::Impl::enqueue(BuildRequest request) {
     const bool stopped = stopping.raised();
     const bool full = waiting.size() >= max_waiting || waiting_bytes + weight(request) > max_waiting_bytes;
     if (!stopped && !full) {
+        const size_t before = running + waiting.size();
+        if (before >= threads.size())
+            request.log->say("waiting for " + std::to_string(before) + " builds that came before this one");
         waiting_bytes += weight(request);
         waiting.push_back(std::move(request));
         lock.unlock();
@@ -163,7 +173,8 @@ Result<void> BuildService::open() {
     if (auto opened = impl_->logs.open(); !opened) return opened;
     if (auto opened = impl_->cache.open(); !opened) return opened;
     impl_->janitor.start();
-    for (size_t i = 0; i < std::max<size_t>(impl_->options.parallel, 1); ++i)
+    std::lock_guard lock(impl_->mutex);
+    for (size_t i = 0; i < std::max<size_t>(impl_->options.parallel, 1) + quick_builds; ++i)
         impl_->threads.emplace_back([this] { impl_->work(); });
     return {};
 }

@@ -48,6 +48,18 @@ def test_a_call_that_runs_keeps_the_bundle_of_its_function(server, name):
     wait_until(lambda: not folder.exists(), 20)
 
 
+def test_a_quick_deploy_does_not_wait_for_slow_ones(server, name):
+    body = {"runtime": "python", "filename": "function.py"}
+    for i in range(3):
+        server.api("POST", "/functions", expect=201, json=dict(
+            body, name=f"{name}-{i}", source_code=base64.b64encode(SLOW_TO_LOAD.encode()).decode()))
+    start = time.monotonic()
+    server.deploy_source(name, source(name))
+    assert time.monotonic() - start < 4
+    for i in range(3):
+        server.wait_built(f"{name}-{i}", 1)
+
+
 @pytest.fixture
 def small_disk(tmp_path):
     folder = tmp_path / "disk"

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 // Source → bundle → version. enqueue() returns at once; the steps (unpack, dependencies, smoke load, commit) run on
-// the build's own threads, at most `parallel` at a time, and end in FunctionRegistry::finish_version()/fail_version().
-// The log of each build can be read and followed while it runs and afterwards. Any thread unless it says otherwise.
+// the build's own threads and end in FunctionRegistry::finish_version()/fail_version(). At most `parallel` builds
+// install dependencies at a time, and a few more run beside them. The log of each build can be read and followed while
+// it runs and afterwards. Bundles of deleted functions are removed once nothing uses them. Any thread unless it says
+// otherwise.
 
 #include <hks/core/error.hpp>
 #include <hks/registry/function_registry.hpp>
@@ -37,7 +39,7 @@ struct BuildSource {
 
 struct BuildOptions {
     std::string work_dir;            ///< {data_dir}/build: caches of pip and npm, temporary folders
-    size_t parallel = 1;
+    size_t parallel = 2;             ///< builds that install dependencies at a time
     milliseconds timeout{600'000};
     uint64_t max_bundle_bytes = 512ull << 20;
     size_t max_log_bytes = 4u << 20;

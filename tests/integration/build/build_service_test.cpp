@@ -23,6 +23,17 @@ BuildSource one_file(const std::string& content, const std::string& name = "") {
     return source;
 }
 
+/// Builds that never end, one for every thread of the service.
+std::vector<registry::VersionRecord> hold_all(BuildWorld& world) {
+    std::vector<registry::VersionRecord> held;
+    const Files hanging{{"function.py", ""}, {"load", "hang"}};
+    for (int i = 0; i < static_cast<int>(world.parallel) + 4; ++i) {
+        held.push_back(world.start(world.spec("python"), hanging));
+        while (world.backend.starts <= i) std::this_thread::sleep_for(1ms);
+    }
+    return held;
+}
+
 /// What happens on the service's own threads, sooner or later.
 template <class Condition>
 bool soon(Condition&& condition) {
@@ -242,6 +253,17 @@ TEST_CASE("a bundle that two functions share stays until both are deleted") {
     CHECK(soon([&] { return !fs::exists(world.bundle(version)); }));
 }
 
+TEST_CASE("a quick build does not wait for slow ones") {
+    BuildWorld world;
+    for (int i = 0; i < 3; ++i) world.start(world.spec("python"), Files{{"function.py", ""}, {"load", "hang"}});
+    while (world.backend.starts < 3) std::this_thread::sleep_for(5ms);
+    const auto start = std::chrono::steady_clock::now();
+    const auto version = world.build(world.spec("python"), hello);
+    CHECK(version.status == "success");
+    CHECK_FALSE(contains(world.log(version), "waiting for"));
+    CHECK(std::chrono::steady_clock::now() - start < 2s);
+}
+
 TEST_CASE("a failure that cannot be written down is told, and written as soon as it can be") {
     BuildWorld world;
     take(world.database->execute(
@@ -332,13 +354,13 @@ TEST_CASE("bytecode that a bundle brings never replaces its source") {
 
 TEST_CASE("stop ends a build that loads, and the builds that wait") {
     BuildWorld world;
-    const auto running = world.start(world.spec("python"), Files{{"function.py", ""}, {"load", "hang"}});
-    while (world.backend.starts == 0) std::this_thread::sleep_for(5ms);
+    const auto running = hold_all(world);
     const auto waiting = world.start(world.spec("python"), hello);
+    CHECK(contains(world.log(waiting), "waiting for " + std::to_string(running.size()) + " builds"));
     const auto start = std::chrono::steady_clock::now();
     world.service->stop();
     CHECK(std::chrono::steady_clock::now() - start < 2s);
-    CHECK(world.wait(running).status == "failed");
+    for (const auto& version : running) CHECK(world.wait(version).status == "failed");
     CHECK(contains(world.wait(waiting).error, "stopped before the build began"));
     const auto late = world.start(world.spec("python"), hello);
     CHECK(world.wait(late).status == "failed");

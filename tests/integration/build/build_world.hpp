@@ -141,6 +141,7 @@ class BuildWorld {
         BuildOptions options;
         options.work_dir = folder.file("build");
         options.timeout = timeout;
+        options.parallel = parallel;
         options.max_bundle_bytes = max_bundle_bytes;
         service = std::make_unique<BuildService>(loop, options, registry, artifacts, *log_database, runtimes,
                                                  backend, secrets, logger, metrics);
@@ -212,6 +213,7 @@ class BuildWorld {
 
     hks::test::TemporaryFolder folder;
     milliseconds timeout{300'000};
+    size_t parallel = 2;
     uint64_t max_bundle_bytes = 512ull << 20;
     boost::asio::io_context loop;
     SystemClock clock;

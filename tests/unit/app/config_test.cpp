@@ -94,7 +94,7 @@ TEST_CASE("without any word the defaults of the contract hold") {
     CHECK(config.max_queued == 20'000);
     CHECK(config.drain_timeout == 30s);
     CHECK(config.build_timeout == 10min);
-    CHECK(config.build_parallel == 1);
+    CHECK(config.build_parallel == 2);
     CHECK(config.master_key_file == "/home/me/.local/share/hks/master-key");
     CHECK(config.master_key.empty());
     CHECK(config.logs_max_size == 256 << 20);
@@ -134,6 +134,7 @@ TEST_CASE("a flag wins over the environment, the environment over the file") {
 
 TEST_CASE("every key has a flag, a variable and a place in the file") {
     const std::map<std::string, std::string> values{{"listen", "127.0.0.1:1"},
+                                                    {"build.parallel", "4"},
                                                     {"data_dir", "/d"},
                                                     {"backend", "process"},
                                                     {"log.level", "warn"},
@@ -330,4 +331,16 @@ TEST_CASE("the checked-in reference is the one that the table gives") {
     const std::string text(std::istreambuf_iterator<char>(stream), {});
     INFO("write it anew: hks server --config-reference >docs/configuration.md");
     CHECK(text == config_reference());
+}
+
+TEST_CASE("as many builds may install dependencies as there are cores, within reason") {
+    for (const auto& [cores, builds] : {std::pair{0u, 2u}, {1u, 2u}, {4u, 4u}, {64u, 8u}}) {
+        ConfigInput input;
+        input.environment = [](const char* name) { return std::string(name) == "HOME" ? "/home/me" : nullptr; };
+        input.default_file = "/nonexistent/server.yaml";
+        input.cores = cores;
+        const auto command = read_server_command(input);
+        REQUIRE(command.has_value());
+        CHECK(command->config.build_parallel == builds);
+    }
 }
