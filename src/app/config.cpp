@@ -40,6 +40,7 @@ class Reader {
         for (const auto& [key, given] : flags_) apply(*key, given);
         fill_in();
         check_contradictions();
+        check_files();
         if (errors_.empty()) return std::move(command_);
         Error error(Errc::validation_error,
                     "The configuration has " + std::to_string(errors_.size()) +
@@ -278,6 +279,14 @@ class Reader {
                       ": set tls.cert and tls.key, or insecure_http to true when a proxy in front does TLS");
         if (given_.contains("secrets.master_key") && given_.contains("secrets.master_key_file"))
             wrong("secrets.master_key", "is given beside secrets.master_key_file; keep one of them");
+    }
+
+    void check_files() {
+        if (!input_.check_files) return;
+        for (const auto& [key, message, line] : input_.check_files(command_.config)) {
+            const auto source = given_.find(key);
+            wrong(key, message + (source == given_.end() ? "" : " (" + source->second + ")"), line);
+        }
     }
 
     const ConfigInput& input_;

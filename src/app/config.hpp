@@ -84,7 +84,7 @@ struct ServerCommand {
 };
 
 /// Everything that is wrong is in the error's fields: `field` is the key ("log.level"), the message says
-/// where it came from. Reads at most one file.
+/// where it came from. Reads at most one file, and what `check_files` reads.
 Result<ServerCommand> read_server_command(const ConfigInput& input);
 
 /// One line per finding, for stderr.

@@ -2,6 +2,7 @@
 #include "server_main.hpp"
 
 #include "application.hpp"
+#include "config_files.hpp"
 
 #include <csignal>
 #include <cstdlib>
@@ -27,6 +28,7 @@ Result<ServerCommand> read_command(int argc, char** argv) {
     input.environment = [](const char* name) -> const char* { return std::getenv(name); };
     input.root = ::geteuid() == 0;
     input.cores = std::thread::hardware_concurrency();
+    input.check_files = check_files;
     return read_server_command(input);
 }
 

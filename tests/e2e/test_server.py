@@ -183,6 +183,17 @@ def test_configuration_errors_are_told_all_at_once_before_a_port_is_bound(tmp_pa
         assert word in done.stderr
 
 
+def test_files_that_cannot_be_used_are_told_all_at_once_before_anything_is_made(tmp_path):
+    data = tmp_path / "d"
+    done = subprocess.run([BINARY, "server", "--listen", "127.0.0.1:0", "--data-dir", str(data), "--tls-cert", "/none",
+                           "--tls-key", "/none2", "--secrets-master-key-file", "/nodir/key"],
+                          capture_output=True, text=True, timeout=20)
+    assert done.returncode == 2, done.stderr
+    for word in ("tls.cert", "/none", "tls.key", "/none2", "secrets.master_key_file", "/nodir"):
+        assert word in done.stderr
+    assert not data.exists()
+
+
 def test_an_open_address_without_tls_is_refused(tmp_path):
     done = subprocess.run([BINARY, "server", "--listen", "0.0.0.0:0", "--data-dir", str(tmp_path / "d")],
                           capture_output=True, text=True, timeout=20)
