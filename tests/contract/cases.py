@@ -512,6 +512,9 @@ case("log: lines", "print('one'); print('two\\nthree')",
      logs=[("info", "one"), ("info", "two"), ("info", "three")])
 case("log: a line without its end", "print('a', end=''); print('b', end='')",
      "process.stdout.write('a'); process.stdout.write('b');", status=204, logs=[("info", "ab")])
+case("log: a line that is too long is one record", "print('x' * 70000); print('y')",
+     "process.stdout.write('x'.repeat(70000)); process.stdout.write('\\ny\\n');", status=204,
+     logs=[("info", "x" * 70000), ("info", "y")])
 case("log: stderr", "import sys; print('bad', file=sys.stderr)", "process.stderr.write('bad\\n');", status=204, logs=[("warn", "bad")])
 case("log: levels", """
      import logging

@@ -30,7 +30,7 @@ void Worker::on_output(std::string_view line, bool is_stderr) {
         if (last_words_.size() >= kept_last_words) last_words_.pop_front();
         last_words_.push_back(to_utf8(line.substr(0, 500)));
     }
-    write_log(is_stderr ? LogLevel::error : LogLevel::info, is_stderr ? "stderr" : "stdout",
+    write_log(is_stderr ? LogLevel::warn : LogLevel::info, is_stderr ? "stderr" : "stdout",
               running_invocation(), line);
 }
 

@@ -127,25 +127,29 @@ class LineWriter {
   constructor(flag, level) {
     this.flag = flag;
     this.level = level;
-    this.partial = new Map(); // call: text without its end of line
+    this.partial = new Map(); // call: text without its end of line; '' = the line was too long and is out already
   }
   write(text) {
     const id = currentCall();
-    const lines = ((this.partial.get(id) || '') + text).split('\n');
-    let rest = lines.pop();
+    const before = this.partial.get(id);
+    const lines = ((before || '') + text).split('\n');
+    const rest = lines.pop();
+    if (before === '' && lines[0] === '') lines.shift();
     for (const line of lines) frame(LOG, id, '', line.endsWith('\r') ? line.slice(0, -1) : line, this.flag, this.level);
     if (rest.length > LONGEST_LINE) {
       frame(LOG, id, '', rest, this.flag, this.level);
-      rest = '';
+      this.partial.set(id, '');
+    } else if (rest === '') {
+      this.partial.delete(id);
+    } else {
+      this.partial.set(id, rest);
     }
-    if (rest === '') this.partial.delete(id);
-    else this.partial.set(id, rest);
     logged();
   }
   finish(id) {
     const rest = this.partial.get(id);
-    if (rest === undefined) return;
     this.partial.delete(id);
+    if (!rest) return;
     frame(LOG, id, '', rest, this.flag, this.level);
   }
 }

@@ -20,7 +20,7 @@ class LogStream(io.TextIOBase):
 
     def __init__(self, worker, flag):
         self.worker, self.flag = worker, flag
-        self.partial = {}  # call: text without its end of line
+        self.partial = {}  # call: text without its end of line; "" = the line was too long and is out already
         self.lock = threading.RLock()
         self.buffer = LogBytes(self)
         self.name = "<stdout>" if flag == STDOUT else "<stderr>"
@@ -36,14 +36,18 @@ class LogStream(io.TextIOBase):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
         call = call_id.get() or self.worker.current
         with self.lock:
-            waiting = self.partial.pop(call, "") + text
+            before = self.partial.pop(call, None)
+            waiting = before + text if before else text
             if "\n" in waiting:
                 *lines, waiting = waiting.split("\n")
+                if before == "" and not lines[0]:
+                    del lines[0]
                 for line in lines:
                     self.emit(call, line)
                 self.worker.logged()
             if len(waiting) > LONGEST_LINE:
                 self.emit(call, waiting)
+                self.partial[call] = ""
             elif waiting:
                 self.partial[call] = waiting
         return len(text)
