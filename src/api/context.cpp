@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include <charconv>
+#include <vector>
 
 namespace hks::api {
 
@@ -14,6 +15,13 @@ bool Context::offload(std::function<void()> work, std::function<void()> done) {
     return services.pool.submit([this, work = std::move(work), done = std::move(done)]() mutable {
         work();
         boost::asio::post(loop, std::move(done));
+    });
+}
+
+void Context::recheck_sessions() {
+    boost::asio::post(loop, [this] {
+        const std::vector<std::shared_ptr<Session>> open(sessions.begin(), sessions.end());
+        for (const auto& session : open) session->recheck();
     });
 }
 
@@ -102,12 +110,26 @@ Result<std::string> expected_revision(const ApiRequest& request) {
         value.find('"', 1) != value.size() - 1)
         return Error(
             Errc::precondition_failed,
-            "If-Match must be one ETag as a read gave it, with its quotes. Read the function again.");
+            "If-Match must be one ETag as a read gave it, with its quotes. Read the object again.");
     return value.substr(1, value.size() - 2);
 }
 
 std::string etag_of(const registry::FunctionRecord& function) {
     return '"' + std::to_string(function.revision) + '"';
+}
+
+std::string etag_of(const registry::TriggerEntry& trigger) {
+    return '"' + revision_of(trigger) + '"';
+}
+
+std::string etag_of(const secrets::SecretRecord& secret) {
+    return '"' + std::to_string(secret.revision) + '"';
+}
+
+std::optional<FieldError> wrong_follow(const ApiRequest& request) {
+    const std::string* follow = request.find_query("follow");
+    if (!follow || *follow == "true" || *follow == "false") return std::nullopt;
+    return FieldError{"follow", "must be true or false"};
 }
 
 }  // namespace hks::api

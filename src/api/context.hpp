@@ -9,11 +9,13 @@
 #include <hks/core/async/blocking_pool.hpp>
 #include <hks/registry/catalog.hpp>
 #include <hks/registry/function_registry.hpp>
+#include <hks/secrets/secret_store.hpp>
 
 #include <nlohmann/json_fwd.hpp>
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <unordered_set>
 
 namespace hks::api {
@@ -22,7 +24,8 @@ namespace hks::api {
 class Session {
   public:
     virtual ~Session() = default;
-    virtual void stop() = 0;  ///< the server ends: finish the answer, drop every handle
+    virtual void stop() = 0;     ///< the server ends: finish the answer, drop every handle
+    virtual void recheck() {}  ///< what it began with may hold no longer: its token, its function
 };
 
 struct Context {
@@ -35,6 +38,8 @@ struct Context {
     /// Runs `work` on the pool, then `done` on the loop. False: the pool is full and neither will run.
     bool offload(std::function<void()> work, std::function<void()> done);
     void end(const std::shared_ptr<Session>& session) { sessions.erase(session); }
+    /// Has every session look at once whether it may go on. Any thread.
+    void recheck_sessions();
 
     /// From the catalog, by name or id. Loop or any thread.
     std::shared_ptr<const registry::FunctionEntry> find_function(const std::string& workspace,
@@ -58,5 +63,9 @@ Result<registry::Page> read_page(const ApiRequest& request, size_t initial = 20,
 /// The revision that If-Match names: "" when there is no condition. One strong ETag, or "*".
 Result<std::string> expected_revision(const ApiRequest& request);
 std::string etag_of(const registry::FunctionRecord& function);
+std::string etag_of(const registry::TriggerEntry& trigger);
+std::string etag_of(const secrets::SecretRecord& secret);
+/// VALIDATION_ERROR's field when `follow` is neither true nor false.
+std::optional<FieldError> wrong_follow(const ApiRequest& request);
 
 }  // namespace hks::api

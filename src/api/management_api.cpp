@@ -98,15 +98,13 @@ class ManagementApi::Impl : public std::enable_shared_from_this<ManagementApi::I
         auto query = read_query(http.query, request.route->query);
         if (!query) return query.error();
         request.query = std::move(*query);
-        if (const std::string* follow = request.find_query("follow");
-            follow && *follow != "true" && *follow != "false") {
-            Error error(Errc::validation_error, "The query is not right: follow must be true or false.");
-            error.fields.push_back({"follow", "must be true or false"});
-            return error;
-        }
         request.body = http.body;
         request.content_type = http.header("content-type");
         request.if_match = http.header("if-match");
+        // A condition that nobody looks at would be a write that nobody asked for.
+        if (!request.if_match.empty() && request.route->audited && !request.route->if_match)
+            return Error(Errc::precondition_failed,
+                         "Nothing that this request changes has an ETag for If-Match. Leave If-Match out.");
         request.idempotency_key = http.header("idempotency-key");
         request.last_event_id = http.header("last-event-id");
         request.base_url =

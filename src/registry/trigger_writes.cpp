@@ -4,6 +4,9 @@
 
 #include <hks/core/ids.hpp>
 #include <hks/registry/function_registry.hpp>
+#include <hks/storage/artifact_store.hpp>
+
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 
@@ -29,11 +32,22 @@ Error name_taken(const std::string& function, const std::string& name) {
                  "Function '" + function + "' has a trigger '" + name + "' already. Choose another name.");
 }
 
+Result<void> check_revision(const TriggerEntry& trigger, const std::string& expected) {
+    if (expected.empty() || expected == revision_of(trigger)) return {};
+    return Error(Errc::precondition_failed, "Trigger '" + trigger.spec.name +
+                                                "' has changed since it was read. Read it again and repeat "
+                                                "the change.");
+}
+
 bool has_name(const Entries& entries, const std::string& name) {
     return std::any_of(entries.begin(), entries.end(), [&](const auto& e) { return e.spec.name == name; });
 }
 
 }  // namespace
+
+std::string revision_of(const TriggerEntry& trigger) {
+    return storage::sha256_hex(trigger.id + "\n" + trigger_to_json(trigger.spec).dump()).substr(0, 16);
+}
 
 Result<TriggerEntry> FunctionRegistry::add_trigger(const std::string& workspace, const std::string& function,
                                                    const TriggerSpec& trigger) {
@@ -55,7 +69,8 @@ Result<TriggerEntry> FunctionRegistry::add_trigger(const std::string& workspace,
 
 Result<TriggerEntry> FunctionRegistry::update_trigger(const std::string& workspace,
                                                       const std::string& function, const std::string& trigger,
-                                                      const TriggerSpec& spec) {
+                                                      const TriggerSpec& spec,
+                                                      const std::string& expected_revision) {
     RegistryWrite write(*impl_, watch_);
     if (auto r = write.begin(); !r) return r.error();
     auto row = impl_->load(workspace, function);
@@ -63,6 +78,7 @@ Result<TriggerEntry> FunctionRegistry::update_trigger(const std::string& workspa
     Entries entries = row->record.triggers;
     auto found = find_trigger(entries, trigger);
     if (found == entries.end()) return no_trigger(row->record.name, trigger);
+    if (auto same = check_revision(*found, expected_revision); !same) return same.error();
     std::string old_name = found->spec.name;
     std::string new_name = spec.name.empty() ? old_name : spec.name;
     if (new_name != old_name && has_name(entries, new_name)) return name_taken(row->record.name, new_name);
@@ -77,7 +93,8 @@ Result<TriggerEntry> FunctionRegistry::update_trigger(const std::string& workspa
 }
 
 Result<void> FunctionRegistry::remove_trigger(const std::string& workspace, const std::string& function,
-                                              const std::string& trigger) {
+                                              const std::string& trigger,
+                                              const std::string& expected_revision) {
     RegistryWrite write(*impl_, watch_);
     if (auto r = write.begin(); !r) return r;
     auto row = impl_->load(workspace, function);
@@ -85,6 +102,7 @@ Result<void> FunctionRegistry::remove_trigger(const std::string& workspace, cons
     Entries entries = row->record.triggers;
     auto found = find_trigger(entries, trigger);
     if (found == entries.end()) return no_trigger(row->record.name, trigger);
+    if (auto same = check_revision(*found, expected_revision); !same) return same;
     entries.erase(found);
     if (auto r = write.replace_triggers(*row, std::move(entries)); !r) return r;
     if (auto r = write.save(*row); !r) return r;

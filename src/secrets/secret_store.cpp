@@ -86,7 +86,8 @@ Result<void> check(const std::string& name, const std::map<std::string, std::str
 
 Result<void> check_revision(const SecretRecord* record, const std::string& name,
                             const std::string& expected) {
-    if (expected.empty() || (record && expected == std::to_string(record->revision))) return {};
+    const bool fits = record && (expected == "*" || expected == std::to_string(record->revision));
+    if (expected.empty() || fits) return {};
     return Error(Errc::precondition_failed, "Secret '" + name +
                                                 "' has changed since it was read. Read it again and repeat "
                                                 "the change.");

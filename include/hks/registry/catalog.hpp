@@ -22,6 +22,9 @@ struct TriggerEntry {
     TriggerSpec spec;  ///< name never empty, auth still `inherit` when not chosen
 };
 
+/// What a condition (If-Match) names: the same as long as nobody changed the trigger.
+std::string revision_of(const TriggerEntry& trigger);
+
 struct FunctionEntry {
     std::string id;  ///< "fn_…"
     std::string name;

@@ -110,11 +110,12 @@ class FunctionRegistry {
 
     Result<TriggerEntry> add_trigger(const std::string& workspace, const std::string& function,
                                      const TriggerSpec& trigger);
-    /// `trigger` is a name or an id.
+    /// `trigger` is a name or an id; `expected_revision`: see revision_of().
     Result<TriggerEntry> update_trigger(const std::string& workspace, const std::string& function,
-                                        const std::string& trigger, const TriggerSpec& spec);
+                                        const std::string& trigger, const TriggerSpec& spec,
+                                        const std::string& expected_revision = "");
     Result<void> remove_trigger(const std::string& workspace, const std::string& function,
-                                const std::string& trigger);
+                                const std::string& trigger, const std::string& expected_revision = "");
 
     /// Digests that some version still names: everything else in the ArtifactStore may be swept.
     Result<std::set<std::string>> digests_in_use() const;

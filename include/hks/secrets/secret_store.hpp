@@ -37,8 +37,8 @@ class SecretStore {
     /// Reads {path} (mode 0600, 64 hex digits), or makes it when `allow_create` and it is absent.
     static Result<std::string> load_or_create_master_key(const std::string& path, bool allow_create);
 
-    /// Creates or replaces. `expected_revision`: PRECONDITION_FAILED when there is none, or another one; "" = do
-    /// not check.
+    /// Creates or replaces. `expected_revision`: PRECONDITION_FAILED when there is no secret, or one with another
+    /// ("*" = any); "" = do not check.
     Result<SecretRecord> put(const std::string& workspace, const std::string& name,
                              const std::map<std::string, std::string>& data, bool replace,
                              const std::string& expected_revision = "");

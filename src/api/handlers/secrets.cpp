@@ -49,6 +49,12 @@ const std::string& name_of(const ApiRequest& request) {
     return request.parameters.find("name")->second;
 }
 
+ApiResponse secret_response(int status, const secrets::SecretRecord& secret) {
+    ApiResponse response = json_response(status, secret_json(secret));
+    response.etag = etag_of(secret);
+    return response;
+}
+
 }  // namespace
 
 Result<ApiResponse> create_secret(Context& context, const ApiRequest& request) {
@@ -56,7 +62,7 @@ Result<ApiResponse> create_secret(Context& context, const ApiRequest& request) {
     if (!body) return body.error();
     auto secret = context.services.secrets.put(request.workspace(), body->name, body->data, false);
     if (!secret) return secret.error();
-    ApiResponse response = json_response(201, secret_json(*secret));
+    ApiResponse response = secret_response(201, *secret);
     response.location = request.path + "/" + secret->name;
     response.audit_target = secret->name;
     return response;
@@ -77,19 +83,26 @@ Result<ApiResponse> list_secrets(Context& context, const ApiRequest& request) {
 Result<ApiResponse> get_secret(Context& context, const ApiRequest& request) {
     auto secret = context.services.secrets.get(request.workspace(), name_of(request));
     if (!secret) return secret.error();
-    return json_response(200, secret_json(*secret));
+    return secret_response(200, *secret);
 }
 
 Result<ApiResponse> replace_secret(Context& context, const ApiRequest& request) {
+    auto expected = expected_revision(request);
+    if (!expected) return expected.error();
     auto body = read_secret(request, name_of(request));
     if (!body) return body.error();
-    auto secret = context.services.secrets.put(request.workspace(), body->name, body->data, true);
+    // This write makes what is not there, unless it is told that something must be.
+    if (request.if_match == "*") *expected = "*";
+    auto secret =
+        context.services.secrets.put(request.workspace(), body->name, body->data, true, *expected);
     if (!secret) return secret.error();
-    return json_response(200, secret_json(*secret));
+    return secret_response(200, *secret);
 }
 
 Result<ApiResponse> delete_secret(Context& context, const ApiRequest& request) {
-    auto removed = context.services.secrets.remove(request.workspace(), name_of(request));
+    auto expected = expected_revision(request);
+    if (!expected) return expected.error();
+    auto removed = context.services.secrets.remove(request.workspace(), name_of(request), *expected);
     if (!removed) return removed.error();
     ApiResponse response;
     response.status = 204;

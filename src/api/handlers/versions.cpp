@@ -3,6 +3,8 @@
 #include "deploy.hpp"
 #include "handlers.hpp"
 
+#include <hks/storage/artifact_store.hpp>
+
 #include <nlohmann/json.hpp>
 
 namespace hks::api {
@@ -65,7 +67,9 @@ Result<ApiResponse> get_version(Context& context, const ApiRequest& request) {
     auto version = find_version(context, request);
     if (!version) return version.error();
     if (auto full = context.services.builds.unwritten(version->key)) return *full;
-    return json_response(200, version_json(*version));
+    ApiResponse response = json_response(200, version_json(*version));
+    response.etag = '"' + storage::sha256_hex(response.body).substr(0, 16) + '"';
+    return response;
 }
 
 Result<ApiResponse> activate_version(Context& context, const ApiRequest& request) {
@@ -83,6 +87,13 @@ Result<ApiResponse> activate_version(Context& context, const ApiRequest& request
 
 Result<ApiResponse> get_build_log(Context& context, const ApiRequest& request) {
     auto page = read_page(request, 1000, 1000);
+    if (const auto wrong = wrong_follow(request)) {
+        Error error = page ? Error(Errc::validation_error, "The query is not right. Correct the fields named "
+                                                           "in details.")
+                           : page.error();
+        error.fields.push_back(*wrong);
+        return error;
+    }
     if (!page) return page.error();
     auto version = find_version(context, request);
     if (!version) return version.error();

@@ -102,6 +102,94 @@ TEST_CASE("If-Match lets a write through only for what was read") {
     CHECK(exchange.status == 204);
 }
 
+TEST_CASE("every object that is read with an ETag is written under it") {
+    FakeExchange exchange;
+    ApiWorld world;
+    world.make_function("hello");
+    world.ask(exchange, "POST", ws + "/functions/hello/triggers", trigger);
+    world.ask(exchange, "POST", ws + "/secrets", {{"name", "db"}, {"data", {{"url", "x"}}}});
+    struct Row {
+        std::string path;
+        json body;
+    };
+    const Row rows[] = {
+        {ws + "/functions/hello/triggers/two", {{"type", "http"}, {"config", {{"path", "/three"}}}}},
+        {ws + "/secrets/db", {{"data", {{"url", "y"}}}}}};
+    for (const Row& row : rows) {
+        INFO(row.path);
+        const auto etag = [&] {
+            world.ask(exchange, "GET", row.path);
+            const size_t at = exchange.head.find("ETag: ");
+            REQUIRE(at != std::string::npos);
+            return exchange.head.substr(at + 6, exchange.head.find('\r', at) - at - 6);
+        };
+        const std::string first = etag();
+        for (const char* method : {"PUT", "DELETE"}) {
+            CHECK(world.ask(exchange, method, row.path, row.body, {{"if-match", "\"999\""}})["code"] ==
+                  "PRECONDITION_FAILED");
+            CHECK(exchange.status == 412);
+        }
+        CHECK(etag() == first);
+        world.ask(exchange, "PUT", row.path, row.body, {{"if-match", first}});
+        CHECK(exchange.status == 200);
+        const std::string second = etag();
+        CHECK(second != first);
+        world.ask(exchange, "PUT", row.path, row.body, {{"if-match", first}});
+        CHECK(exchange.status == 412);
+        world.ask(exchange, "DELETE", row.path, {}, {{"if-match", second}});
+        CHECK(exchange.status == 204);
+    }
+    // Nothing to be made under a condition.
+    for (const char* condition : {"\"1\"", "*"}) {
+        world.ask(exchange, "PUT", ws + "/secrets/new", {{"data", {{"k", "v"}}}}, {{"if-match", condition}});
+        CHECK(exchange.status == 412);
+    }
+    world.ask(exchange, "GET", ws + "/functions/hello/versions/1");
+    CHECK(exchange.names("ETag"));
+}
+
+TEST_CASE("a condition that a write cannot look at is refused, not left out") {
+    FakeExchange exchange;
+    ApiWorld world;
+    world.make_function("hello");
+    const std::string token = world.token(auth::Role::viewer);
+    const std::pair<const char*, std::string> writes[] = {{"POST", ws + "/secrets"},
+                                                          {"POST", ws + "/functions/hello/triggers"},
+                                                          {"POST", ws + "/tokens"},
+                                                          {"DELETE", ws + "/tokens/t1"}};
+    for (const auto& [method, path] : writes) {
+        INFO(path);
+        CHECK(world.ask(exchange, method, path, {}, {{"if-match", "\"1\""}})["code"] == "PRECONDITION_FAILED");
+    }
+    world.ask(exchange, "GET", ws + "/functions", {}, ApiWorld::bearer(token));
+    CHECK(exchange.status == 200);
+}
+
+TEST_CASE("a manifest for another workspace is refused by every route that takes one") {
+    FakeExchange exchange;
+    ApiWorld world;
+    world.make_function("hello");
+    const auto form = [](const std::string& workspace) {
+        return json("--xyz\r\nContent-Disposition: form-data; name=\"spec\"\r\n\r\n{apiVersion: hks.io/v1, kind: "
+                    "Function, metadata: {name: hello, workspace: " +
+                    workspace +
+                    "}}\r\n--xyz\r\nContent-Disposition: form-data; name=\"archive\"; "
+                    "filename=\"main.py\"\r\n\r\nx = 1\r\n--xyz--\r\n");
+    };
+    const Headers type{{"content-type", "multipart/form-data; boundary=xyz"}};
+    const std::pair<const char*, std::string> writes[] = {{"POST", ws + "/functions"},
+                                                          {"PUT", ws + "/functions/hello"},
+                                                          {"POST", ws + "/functions/hello/versions"}};
+    for (const auto& [method, path] : writes) {
+        INFO(path);
+        const json answer = world.ask(exchange, method, path, form("other"), type);
+        REQUIRE(answer["code"] == "VALIDATION_ERROR");
+        CHECK(answer["details"]["fields"][0]["field"] == "metadata.workspace");
+    }
+    world.ask(exchange, "POST", ws + "/functions/hello/versions", form("default"), type);
+    CHECK(exchange.status == 201);
+}
+
 TEST_CASE("labels alone make no new version") {
     FakeExchange exchange;
     ApiWorld world;

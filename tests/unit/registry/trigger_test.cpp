@@ -184,6 +184,21 @@ TEST_CASE("a chosen name that is taken is refused, a path that cannot be one too
     CHECK(failure(f->add_trigger("default", "nothing", http("/a"))) == "FUNCTION_NOT_FOUND");
 }
 
+TEST_CASE("a condition on a trigger holds as long as nobody changed it") {
+    Fixture f;
+    f.deploy("a", version_with({http("/a", {}, "t")}));
+    const TriggerEntry before = f.get("a").triggers.at(0);
+    const std::string seen = revision_of(before);
+    CHECK(failure(f->update_trigger("default", "a", "t", http("/b"), "other")) ==
+          "PRECONDITION_FAILED");
+    CHECK(failure(f->remove_trigger("default", "a", "t", "other")) == "PRECONDITION_FAILED");
+    CHECK(f.get("a").triggers.at(0).spec == before.spec);
+    const TriggerEntry after = take(f->update_trigger("default", "a", "t", http("/b"), seen));
+    CHECK(revision_of(after) != seen);
+    CHECK(failure(f->remove_trigger("default", "a", "t", seen)) == "PRECONDITION_FAILED");
+    take(f->remove_trigger("default", "a", "t", revision_of(after)));
+}
+
 TEST_CASE("a removed trigger frees its path") {
     Fixture f;
     f.deploy("one", version_with({http("/a")}));
