@@ -5,8 +5,11 @@
 
 namespace hks::api {
 
-EventStream::EventStream(Context& context, net::HttpExchange& exchange)
-    : context_(context), exchange_(exchange), timer_(context.loop) {}
+EventStream::EventStream(Context& context, net::HttpExchange& exchange, const ApiRequest& request)
+    : context_(context),
+      exchange_(exchange),
+      token_id_(request.principal.token_id),
+      timer_(context.loop) {}
 
 void EventStream::open() {
     context_.sessions.insert(shared_from_this());
@@ -33,7 +36,24 @@ void EventStream::open() {
 }
 
 void EventStream::emit(std::string_view data, std::string_view event, int64_t id) {
+    // A revoked token rechecks every stream; one that expires does nothing by itself.
+    if (context_.services.clock.steady() - checked_ > std::chrono::seconds(1)) recheck();
+    if (!ended_) send_event(data, event, id);
+}
+
+void EventStream::recheck() {
     if (ended_) return;
+    checked_ = context_.services.clock.steady();
+    auto why = why_over();
+    if (!context_.services.keys.is_valid(token_id_))
+        why = Error(Errc::auth_invalid_token,
+                    "The token of this stream was revoked or has expired. Ask for a new one.");
+    if (!why) return;
+    send_event(to_json_text(*why), "error", -1);
+    finish();
+}
+
+void EventStream::send_event(std::string_view data, std::string_view event, int64_t id) {
     std::string text;
     text.reserve(data.size() + 64);
     if (!event.empty()) text.append("event: ").append(event).append("\n");
@@ -48,10 +68,8 @@ void EventStream::beat() {
     timer_.async_wait([self = weak_from_this()](const boost::system::error_code& error) {
         const auto stream = self.lock();
         if (error || !stream || stream->ended_) return;
-        if (!stream->still_wanted()) {
-            stream->finish();
-            return;
-        }
+        stream->recheck();
+        if (stream->ended_) return;
         if (stream->silent_) stream->waiting_ = stream->exchange_.write(": still here\n\n");
         stream->silent_ = true;
         if (!stream->ended_) stream->beat();

@@ -25,7 +25,7 @@ class BuildLogFollower final : public EventStream {
   public:
     BuildLogFollower(Context& context, net::HttpExchange& exchange, const ApiRequest& request,
                      registry::VersionRecord version, int64_t after)
-        : EventStream(context, exchange),
+        : EventStream(context, exchange, request),
           workspace_(request.workspace()),
           version_(std::move(version)),
           after_(after) {}

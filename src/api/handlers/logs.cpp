@@ -4,6 +4,7 @@
 #include "handlers.hpp"
 
 #include <hks/core/units.hpp>
+#include <hks/dispatch/loop_follower.hpp>
 
 #include <nlohmann/json.hpp>
 
@@ -83,14 +84,18 @@ Result<observe::LogQuery> read_log_query(const Context& context, const ApiReques
 /// is lost or twice.
 class LogFollower final : public EventStream {
   public:
-    LogFollower(Context& context, net::HttpExchange& exchange, observe::LogQuery query,
-                std::optional<size_t> tail)
-        : EventStream(context, exchange), query_(std::move(query)), tail_(tail) {}
+    LogFollower(Context& context, net::HttpExchange& exchange, const ApiRequest& request,
+                std::string function_id, observe::LogQuery query, std::optional<size_t> tail)
+        : EventStream(context, exchange, request),
+          function_id_(std::move(function_id)),
+          query_(std::move(query)),
+          tail_(tail) {}
 
   protected:
     void on_started() override {
         live_ = context_.services.logs.follow(query_.workspace, query_.function,
                                               [this](const observe::StoredLog& log) { on_line(log); });
+        catalog_.emplace(context_.loop, context_.services.registry.watch(), [this] { recheck(); });
         if (tail_ == size_t{0}) {
             // Whatever is read from the store later on is what a slow client missed: all of it.
             tail_.reset();
@@ -104,10 +109,16 @@ class LogFollower final : public EventStream {
         if (state_ == State::paused) catch_up();
     }
 
-    bool still_wanted() override {
-        return context_.find_function(query_.workspace, query_.function) != nullptr;
+    std::optional<Error> why_over() override {
+        const auto function = context_.find_function(query_.workspace, query_.function);
+        if (function && function->id == function_id_) return std::nullopt;
+        return Error(Errc::function_not_found, "The function '" + query_.function +
+                                                   "' was deleted, and its log with it. Follow another one.");
     }
-    void on_ended() override { live_.reset(); }
+    void on_ended() override {
+        live_.reset();
+        catalog_.reset();
+    }
 
   private:
     enum class State { catching_up, live, paused };
@@ -169,9 +180,11 @@ class LogFollower final : public EventStream {
         }
     }
 
+    const std::string function_id_;
     observe::LogQuery query_;
     std::optional<size_t> tail_;
     std::shared_ptr<void> live_;
+    std::optional<dispatch::LoopFollower<registry::Catalog>> catalog_;
     std::deque<observe::StoredLog> pending_;
     State state_ = State::catching_up;
     bool missed_ = false;
@@ -217,7 +230,7 @@ void follow_logs(Context& context, net::HttpExchange& exchange, const ApiRequest
         query->after_key = last;
         tail.reset();
     }
-    std::make_shared<LogFollower>(context, exchange, std::move(*query), tail)->open();
+    std::make_shared<LogFollower>(context, exchange, request, function->id, std::move(*query), tail)->open();
 }
 
 }  // namespace hks::api

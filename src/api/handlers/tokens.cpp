@@ -107,6 +107,7 @@ Result<ApiResponse> revoke_token(Context& context, const ApiRequest& request) {
     if (!revoked && revoked.error().code == Errc::token_not_found && request.principal.workspace.empty())
         revoked = context.services.keys.revoke(id, "");
     if (!revoked) return revoked.error();
+    context.recheck_sessions();
     ApiResponse response;
     response.status = 204;
     return response;

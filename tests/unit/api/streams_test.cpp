@@ -116,6 +116,46 @@ TEST_CASE("a silent stream beats, and ends when its function is deleted") {
     CHECK(world.run_until([&] { return exchange.finished; }));
 }
 
+TEST_CASE("a follower of a deleted function is told and ended at once, also when its name is used again") {
+    FakeExchange exchange;
+    ApiWorld world;
+    world.make_function("hello");
+    world.begin(exchange, "GET", follow);
+    take(world.registry.remove("default", "hello"));
+    world.make_function("hello");
+    REQUIRE(world.run_until([&] { return exchange.finished; }));
+    CHECK(exchange.body.find("event: error\ndata: {\"error\"") != std::string::npos);
+    CHECK(exchange.body.find("FUNCTION_NOT_FOUND") != std::string::npos);
+}
+
+TEST_CASE("a follower whose token is revoked gets nothing more") {
+    FakeExchange exchange, revoke, other;
+    ApiWorld world;
+    world.make_function("hello");
+    const std::string token = world.token(auth::Role::viewer);
+    world.begin(exchange, "GET", follow, {}, ApiWorld::bearer(token));
+    world.begin(other, "GET", follow);
+    world.ask(revoke, "DELETE", ws + "/tokens/t1");
+    CHECK(revoke.status == 204);
+    REQUIRE(world.run_until([&] { return exchange.finished; }));
+    CHECK(exchange.body.find("AUTH_INVALID_TOKEN") != std::string::npos);
+    world.write_log("secret");
+    REQUIRE(world.run_until([&] { return messages(other).size() == 1; }));
+    CHECK(exchange.body.find("secret") == std::string::npos);
+}
+
+TEST_CASE("a follower whose token expires is ended by the next beat") {
+    api::ApiOptions options;
+    options.heartbeat = milliseconds(20);
+    FakeExchange exchange;
+    ApiWorld world(options);
+    world.make_function("hello");
+    const auto token = take(
+        world.keys.create("short", auth::Role::viewer, {}, "default", milliseconds(100))).second;
+    world.begin(exchange, "GET", follow, {}, ApiWorld::bearer(token));
+    CHECK(world.run_until([&] { return exchange.finished; }));
+}
+
 TEST_CASE("stopping ends the streams") {
     FakeExchange exchange;
     ApiWorld world;
@@ -218,28 +258,6 @@ TEST_CASE("a worker that dies is 502 within the answer") {
     CHECK(answer["error"]["type"] == "WorkerFailed");
 }
 
-TEST_CASE("a caller who goes away cancels the call and gives the exchange back") {
-    Invocation call;
-    call.exchange.close();
-    CHECK(call.exchange.answers == 1);
-    CHECK(call.instance().cancels == 1);
-}
-
-TEST_CASE("a function without a ready version cannot be invoked") {
-    FakeExchange exchange;
-    ApiWorld world;
-    take(world.registry.create("default", "hello", {}));
-    CHECK(world.ask(exchange, "POST", ws + "/functions/hello/invoke")["code"] == "VERSION_NOT_FOUND");
-    CHECK(world.ask(exchange, "POST", ws + "/functions/none/invoke")["code"] == "FUNCTION_NOT_FOUND");
-}
-
-TEST_CASE("large bodies of an invocation go through the pool, both ways") {
-    const std::string large(200'000, 'z');
-    Invocation call({}, {{"body", base64_encode(large)}});
-    CHECK(call.instance().sent.front()->request.body == large);
-    call.instance().answer(0, 200, "", large);
-    CHECK(call.answer()["body"] == base64_encode(large));
-}
 TEST_CASE("a handler that takes too long is 504 within the answer, which says how long and where") {
     FunctionSpec spec;
     spec.resources.timeout = milliseconds(50);
@@ -269,3 +287,25 @@ TEST_CASE("a call that never left the queue is refused, not answered for the fun
     CHECK(exchange.names("X-Hks-Invocation-Id"));
 }
 
+TEST_CASE("a caller who goes away cancels the call and gives the exchange back") {
+    Invocation call;
+    call.exchange.close();
+    CHECK(call.exchange.answers == 1);
+    CHECK(call.instance().cancels == 1);
+}
+
+TEST_CASE("a function without a ready version cannot be invoked") {
+    FakeExchange exchange;
+    ApiWorld world;
+    take(world.registry.create("default", "hello", {}));
+    CHECK(world.ask(exchange, "POST", ws + "/functions/hello/invoke")["code"] == "VERSION_NOT_FOUND");
+    CHECK(world.ask(exchange, "POST", ws + "/functions/none/invoke")["code"] == "FUNCTION_NOT_FOUND");
+}
+
+TEST_CASE("large bodies of an invocation go through the pool, both ways") {
+    const std::string large(200'000, 'z');
+    Invocation call({}, {{"body", base64_encode(large)}});
+    CHECK(call.instance().sent.front()->request.body == large);
+    call.instance().answer(0, 200, "", large);
+    CHECK(call.answer()["body"] == base64_encode(large));
+}
