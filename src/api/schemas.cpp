@@ -181,7 +181,8 @@ constexpr std::array parameters{
     ParameterDoc{"t", "Name or id of a trigger", R"({"type": "string"})"},
     ParameterDoc{"name", "Name of a secret", R"({"type": "string"})"},
     ParameterDoc{"id", "Id or name of a token", R"({"type": "string"})"},
-    ParameterDoc{"limit", "Items of a page. Logs: only the newest so many lines (up to 10000)",
+    ParameterDoc{"limit", "Items of a page. Logs: the newest so many lines (up to 10000), cursor goes on before "
+                 "them",
                  R"({"type": "integer", "minimum": 0})"},
     ParameterDoc{"cursor", "The next_cursor of the page before", R"({"type": "string"})"},
     ParameterDoc{"follow", "Go on with what comes: server-sent events, one object each",

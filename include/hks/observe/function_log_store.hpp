@@ -33,6 +33,7 @@ struct LogQuery {
     std::string invocation_id;  ///< "" = any
     int version = 0;            ///< 0 = any
     int64_t after_key = 0;      ///< rows with a greater key only (paging, following)
+    int64_t before_key = INT64_MAX;  ///< rows with a smaller key only (paging back from the newest)
     size_t limit = 1000;
     bool newest = false;  ///< take the newest `limit` rows (still returned oldest first)
 };

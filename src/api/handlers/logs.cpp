@@ -19,6 +19,7 @@ namespace {
 
 constexpr size_t page_lines = 1000;    ///< of a page when no limit is given, and of one step of a follower
 constexpr size_t most_lines = 10'000;  ///< of `limit`
+constexpr char back_mark = 'b';        ///< begins a cursor that goes back from the newest lines
 constexpr size_t most_pending = 1000;  ///< live lines kept while a follower catches up
 
 bool read_number(const std::string& text, int64_t& out) {
@@ -65,8 +66,12 @@ Result<observe::LogQuery> read_log_query(const Context& context, const ApiReques
         query.version = version_number(*text);
         if (query.version == 0) error.fields.push_back({"version", "must be the number of a version"});
     }
-    if (const auto* text = request.find_query("cursor"); text && !read_number(*text, query.after_key))
-        error.fields.push_back({"cursor", "must be a next_cursor of this route"});
+    if (const auto* text = request.find_query("cursor")) {
+        const bool back = text->starts_with(back_mark);
+        if (!read_number(text->substr(back ? 1 : 0), back ? query.before_key : query.after_key))
+            error.fields.push_back({"cursor", "must be a next_cursor of this route"});
+    }
+    if (const auto wrong = wrong_follow(request)) error.fields.push_back(*wrong);
     if (const auto* text = request.find_query("limit")) {
         int64_t limit = 0;
         if (read_number(*text, limit) && limit <= static_cast<int64_t>(most_lines)) {
@@ -200,14 +205,17 @@ Result<ApiResponse> get_logs(Context& context, const ApiRequest& request) {
     if (!function) return function.error();
     query->workspace = function->workspace;
     query->function = function->name;
-    // A limit alone asks for the newest lines; a cursor (or neither) reads on from the oldest.
-    query->newest = limit.has_value() && query->after_key == 0;
+    // A limit alone asks for the newest lines, and its cursor for those before them; without one, pages go from
+    // the oldest line on.
+    const bool back = query->before_key != INT64_MAX;
+    query->newest = back || (limit.has_value() && query->after_key == 0);
     query->limit = limit.value_or(page_lines);
     if (query->limit == 0) return json_response(200, list_json(json::array(), std::nullopt));
     auto rows = context.services.logs.query(*query);
     if (!rows) return rows.error();
     std::optional<std::string> next;
-    if (!query->newest && rows->size() >= query->limit) next = std::to_string(rows->back().key);
+    if (rows->size() >= query->limit)
+        next = query->newest ? back_mark + std::to_string(rows->front().key) : std::to_string(rows->back().key);
     json items = json::array();
     for (const auto& log : *rows) items.push_back(log_json(log));
     return json_response(200, list_json(std::move(items), next));
@@ -217,11 +225,10 @@ void follow_logs(Context& context, net::HttpExchange& exchange, const ApiRequest
     std::optional<size_t> tail;
     auto query = read_log_query(context, request, tail);
     if (!query) return send(exchange, query.error());
-    if (query->until) {
-        Error error(Errc::validation_error, "A followed log has no end: leave out until, or follow.");
-        error.fields.push_back({"until", "does not go with follow"});
-        return send(exchange, error);
-    }
+    Error error(Errc::validation_error, "A followed log has no end: leave out until and cursor, or follow.");
+    if (query->until) error.fields.push_back({"until", "does not go with follow"});
+    if (query->before_key != INT64_MAX) error.fields.push_back({"cursor", "goes back: it does not go with follow"});
+    if (!error.fields.empty()) return send(exchange, error);
     const auto function = context.find_function(request.workspace(), request.function());
     if (!function) return send(exchange, function_not_found(request.function()));
     query->workspace = function->workspace;
