@@ -28,6 +28,11 @@ bool name_stays_inside(const std::string& name) {
     });
 }
 
+/// xz, bzip2 and whatever else is packed in a way that we do not read are no text.
+bool is_text(std::string_view bytes) {
+    return bytes.find('\0') == bytes.npos && is_utf8(bytes);
+}
+
 }  // namespace
 
 std::string language_of(const BuildSource& source) {
@@ -57,6 +62,10 @@ Result<void> check_source(const BuildSource& source, const FunctionSpec& spec) {
         if (archive::is_archive(source.archive)) return {};
         return wrong("archive", "The archive is not a tar, tar.gz or zip. Pack the folder again.");
     }
+    if (language_of(source).empty() && !is_text(source.file_content))
+        return wrong("source_code",
+                     "The code is neither a source file nor an archive that can be read. "
+                     "Send a tar, tar.gz or zip.");
     if (!source.filename.empty() && !name_stays_inside(source.filename))
         return wrong("filename",
                      "The filename is not one that stays within the function's folder. "

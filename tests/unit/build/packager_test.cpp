@@ -48,6 +48,19 @@ TEST_CASE("a source is an archive or a file, not both and not neither") {
     CHECK(test::failure(check_source(nonsense, spec("python"))) == "VALIDATION_ERROR");
 }
 
+TEST_CASE("what is neither text nor an archive that can be read is refused with what to send") {
+    const std::string xz("\xFD" "7zXZ\0\0", 7), bzip2("BZh91AY&SY\xff\x00", 12);
+    for (const auto& bytes : {xz, bzip2, std::string("\0\1\2", 3), std::string("\xC3(")}) {
+        const auto refused = check_source(one_file(bytes, "f.tar.xz"), spec("python"));
+        CHECK(test::failure(refused) == "VALIDATION_ERROR");
+        CHECK_THAT(test::message(refused), Catch::Contains("Send a tar, tar.gz or zip"));
+        CHECK_FALSE(check_source(one_file(bytes), spec("python")).has_value());
+    }
+    CHECK(check_source(one_file("def handle(e): return 'gr\xC3\xBC\xC3\x9F'"), spec("python")).has_value());
+    // Sources of old have other encodings than UTF-8.
+    CHECK(check_source(one_file("# coding: latin-1\n'\xFC'", "f.py"), spec("")).has_value());
+}
+
 TEST_CASE("a filename stays in the folder") {
     for (const char* name :
          {"../x.py", "/etc/x.py", "a/../x.py", "./x.py", "a//../x", "x\xFF.py", "dir/", ".."}) {
