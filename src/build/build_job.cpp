@@ -107,7 +107,7 @@ Result<void> BuildJob::build() {
 /// Resolves spec_.runtime to an interpreter of this host, so that later starts do not choose another one.
 Result<void> BuildJob::choose_runtime(const fs::path* folder) {
     if (spec_.runtime.name.empty() && folder) {
-        auto language = parts_.runtimes.detect(*folder);
+        auto language = parts_.runtimes.detect(*folder, spec_.handler);
         if (!language) return language.error();
         spec_.runtime.name = *language;
     }

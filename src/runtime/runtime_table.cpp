@@ -9,7 +9,12 @@
 
 namespace hks::runtime {
 
+namespace fs = std::filesystem;
+
 namespace {
+
+/// A folder that shows its language in none of this many entries is asked about no further.
+constexpr size_t most_files = 20'000;
 
 struct Numbers {
     int major = -1, minor = -1;
@@ -39,6 +44,35 @@ std::string list_of(const std::vector<Interpreter>& found) {
     std::string out;
     for (const auto& interpreter : found) out += (out.empty() ? "" : ", ") + interpreter.label();
     return out.empty() ? "none at all" : out;
+}
+
+/// "pkg.mod.func" → "pkg/mod"; "" when it names no file inside the folder.
+std::string file_stem_of(const std::string& handler) {
+    std::string stem = handler.substr(0, handler.rfind('.'));
+    if (stem == handler || stem.starts_with('.') || stem.find("..") != stem.npos || stem.starts_with('/'))
+        return {};
+    std::replace(stem.begin(), stem.end(), '.', '/');
+    return stem;
+}
+
+bool is_of(const Language& language, const std::string& file) {
+    return std::any_of(language.extensions.begin(), language.extensions.end(),
+                       [&](std::string_view extension) { return file.ends_with(extension); });
+}
+
+/// Folders of installed packages and hidden ones say nothing of what the function itself is written in.
+bool any_file_below(const fs::path& folder, const Language& language) {
+    std::error_code error;
+    size_t seen = 0;
+    for (fs::recursive_directory_iterator at(folder, error), end; !error && at != end && seen < most_files;
+         at.increment(error), ++seen) {
+        const std::string name = at->path().filename().string();
+        const auto kind = at->symlink_status(error).type();
+        if (kind == fs::file_type::directory && (name.starts_with('.') || name == "node_modules"))
+            at.disable_recursion_pending();
+        if (kind == fs::file_type::regular && is_of(language, name)) return true;
+    }
+    return false;
 }
 
 const Interpreter* nearest(const std::vector<const Interpreter*>& candidates, int wanted) {
@@ -113,12 +147,19 @@ Result<RuntimeTable::Choice> RuntimeTable::choose(const RuntimeSpec& spec) const
     return choice;
 }
 
-Result<std::string> RuntimeTable::detect(const std::filesystem::path& folder) const {
+Result<std::string> RuntimeTable::detect(const fs::path& folder, const std::string& handler) const {
     std::set<std::string> names;
     std::error_code error;
-    for (auto at = std::filesystem::directory_iterator(folder, error);
-         !error && at != std::filesystem::directory_iterator(); at.increment(error))
+    for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error))
         if (at->is_regular_file(error)) names.insert(at->path().filename().string());
+    const auto has_handler_file = [&](const Language& language) {
+        const auto stem = file_stem_of(handler);
+        const auto is_there = [&](std::string_view extension) {
+            std::error_code absent;
+            return fs::is_regular_file(folder / (stem + std::string(extension)), absent);
+        };
+        return !stem.empty() && std::any_of(language.extensions.begin(), language.extensions.end(), is_there);
+    };
     const auto has_default_file = [&](const Language& language) {
         for (const auto stem : language.default_files)
             for (const auto extension : language.extensions)
@@ -130,10 +171,11 @@ Result<std::string> RuntimeTable::detect(const std::filesystem::path& folder) co
                            [&](std::string_view name) { return names.contains(std::string(name)); });
     };
     const auto has_any_file = [&](const Language& language) {
-        return std::any_of(names.begin(), names.end(), [&](const std::string& name) {
-            return std::any_of(language.extensions.begin(), language.extensions.end(),
-                               [&](std::string_view extension) { return name.ends_with(extension); });
-        });
+        return std::any_of(names.begin(), names.end(),
+                           [&](const std::string& name) { return is_of(language, name); });
+    };
+    const auto has_any_file_below = [&](const Language& language) {
+        return any_file_below(folder, language);
     };
     // The surest sign first; a sign that two languages show decides nothing.
     const auto only_one = [&](const auto& shows) -> std::optional<std::string> {
@@ -145,9 +187,11 @@ Result<std::string> RuntimeTable::detect(const std::filesystem::path& folder) co
         }
         return found;
     };
+    if (auto found = only_one(has_handler_file)) return *found;
     if (auto found = only_one(has_default_file)) return *found;
     if (auto found = only_one(has_manifest)) return *found;
     if (auto found = only_one(has_any_file)) return *found;
+    if (auto found = only_one(has_any_file_below)) return *found;
     Error unknown(
         Errc::validation_error,
         "cannot tell which language this folder is written in: name it (--runtime python or --runtime node)");

@@ -49,8 +49,9 @@ class RuntimeTable {
     /// The interpreter for a spec: exact, else the nearest (same major: the lowest newer minor, else the highest
     /// older; Node: the lowest newer major, else the highest older). INVALID_RUNTIME with the list of what there is.
     Result<Choice> choose(const RuntimeSpec& spec) const;
-    /// Which language a folder is written in; VALIDATION_ERROR when it cannot be told.
-    Result<std::string> detect(const std::filesystem::path& folder) const;
+    /// Which language a folder is written in; VALIDATION_ERROR when it cannot be told. `handler`: "pkg.mod.func", whose
+    /// file tells more than all others; "" = not said.
+    Result<std::string> detect(const std::filesystem::path& folder, const std::string& handler = "") const;
 
   private:
     std::vector<Interpreter> found_;

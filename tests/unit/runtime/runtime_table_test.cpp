@@ -21,7 +21,10 @@ struct Folder {
     explicit Folder(const std::vector<std::string>& files) {
         char name[] = "/tmp/hks-detect-XXXXXX";
         path = ::mkdtemp(name);
-        for (const auto& file : files) std::ofstream(path / file) << "x";
+        for (const auto& file : files) {
+            std::filesystem::create_directories((path / file).parent_path());
+            std::ofstream(path / file) << "x";
+        }
     }
     ~Folder() { std::filesystem::remove_all(path); }
 };
@@ -74,9 +77,27 @@ TEST_CASE("the language of a folder is told by its usual files, then its manifes
     CHECK(*found == expected);
 }
 
+TEST_CASE("the language is told by the handler's file first, and by folders below when nothing else does") {
+    const auto [files, handler, expected] = GENERATE(table<std::vector<std::string>, std::string, std::string>({
+        {{"pkg/__init__.py", "pkg/mod.py"}, "pkg.mod.func", "python"},
+        {{"pkg/__init__.py", "pkg/mod.py"}, "", "python"},
+        {{"src/app.mjs", "readme.md"}, "", "node"},
+        {{"src/app.mjs", "main.py"}, "src.app.handle", "node"},
+        {{"src/app.py", "index.js"}, "index.handle", "node"},
+        {{"lib/a.py", "node_modules/x/index.js", ".git/hook.js"}, "", "python"},
+        {{"main.py"}, "../../etc/x.handle", "python"},
+    }));
+    const Folder folder(files);
+    const auto found = host().detect(folder.path, handler);
+    INFO(files.front() << " " << handler);
+    REQUIRE(found.has_value());
+    CHECK(*found == expected);
+}
+
 TEST_CASE("a folder that shows two languages or none is not guessed at") {
     const auto files = GENERATE(std::vector<std::string>{}, std::vector<std::string>{"main.py", "main.js"},
-                                std::vector<std::string>{"readme.md"});
+                                std::vector<std::string>{"readme.md"},
+                                std::vector<std::string>{"a/x.py", "b/x.js"});
     const Folder folder(files);
     const auto found = host().detect(folder.path);
     REQUIRE(found.has_error());
