@@ -130,8 +130,8 @@ Result<RuntimeTable::Choice> RuntimeTable::choose(const RuntimeSpec& spec) const
         candidates.push_back(&interpreter);
     }
     if (candidates.empty()) {
-        Error error(Errc::invalid_runtime,
-                    "this host has no interpreter for " + spelled(spec) + ": it has " + list_of(found_));
+        Error error(Errc::invalid_runtime, "This host has no interpreter for " + spelled(spec) +
+                                               ". Choose one of what it has: " + list_of(found_) + ".");
         error.fields.push_back({"spec.runtime", "choose one of: " + list_of(found_), 0});
         return error;
     }

@@ -4,12 +4,15 @@
 import base64
 import concurrent.futures
 import contextlib
+import io
+import lzma
 import os
 import subprocess
+import tarfile
 import time
 
 import pytest
-from hks_server import Server, wait_until
+from hks_server import Server, wait_until, write_files
 
 SLOW_TO_LOAD = "import time\ntime.sleep(6)\ndef handle(event):\n    return 'late'\n"
 # A connection that stays open knows the function that it called last, and keeps its bundle.
@@ -58,6 +61,34 @@ def test_a_quick_deploy_does_not_wait_for_slow_ones(server, name):
     assert time.monotonic() - start < 4
     for i in range(3):
         server.wait_built(f"{name}-{i}", 1)
+
+
+def test_an_archive_of_another_kind_is_refused_before_a_version_is_made(server, name):
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        info = tarfile.TarInfo("function.py")
+        info.size = 1
+        archive.addfile(info, io.BytesIO(b"x"))
+    refused = server.api("POST", "/functions", check=False, files={
+        "spec": (None, f'{{"name": "{name}", "runtime": "python"}}'),
+        "archive": ("f.tar.xz", lzma.compress(buffer.getvalue()))})
+    assert refused.status_code == 400, refused.text
+    assert "tar.gz or zip" in refused.json()["error"]
+    assert server.api("GET", f"/functions/{name}").status_code == 404
+
+
+def test_a_package_tells_its_language(server, name, tmp_path):
+    write_files(tmp_path / "code", {"pkg/__init__.py": "", "pkg/mod.py": source(name)})
+    done = server.cli("function", "deploy", name, "--path", str(tmp_path / "code"), "--handler", "pkg.mod.handle")
+    assert done.returncode == 0, done.stderr
+    assert server.call(name).text == name
+
+
+@pytest.mark.parametrize("runtime", ["python2.7", "python4", {"name": "python", "version": "2"}])
+def test_a_runtime_that_is_not_there_is_refused_with_what_is(server, name, runtime):
+    refused = server.api("POST", "/functions", json={"name": name, "source_code": "eA==", "spec": {"runtime": runtime}})
+    assert refused.status_code == 400 and refused.json()["code"] == "INVALID_RUNTIME", refused.text
+    assert "python3." in refused.json()["error"] and "node" in refused.json()["error"]
 
 
 @pytest.fixture

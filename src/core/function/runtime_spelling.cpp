@@ -18,11 +18,8 @@ struct Spelling {
 constexpr std::array prefixes{Spelling{"python", "python"}, Spelling{"nodejs", "node"},
                               Spelling{"node", "node"}};
 
-// What people write; only for "did you mean".
-constexpr std::array<std::string_view, 20> usual{
-    "python",   "python3",   "python3.9", "python3.10", "python3.11", "python3.12", "python3.13",
-    "python39", "python310", "python311", "python312",  "node",       "nodejs",     "node18",
-    "node20",   "node22",    "nodejs18",  "nodejs18.x", "nodejs20.x", "nodejs22.x"};
+// Only for "did you mean". Without versions: which of them there are, the host alone knows.
+constexpr std::array<std::string_view, 4> usual{"python", "python3", "node", "nodejs"};
 
 bool is_number(std::string_view text) {
     return !text.empty() && text.size() <= 3 && (text.size() == 1 || text[0] != '0') &&
@@ -41,19 +38,24 @@ bool is_number_or_x(std::string_view text) {
     return text.empty() || text == "x" || is_number(text);
 }
 
+/// Python 2 and whatever comes after 3 are versions like others: whoever knows the host refuses them with the
+/// list of what there is.
 bool python_version(std::string_view version, std::string& out) {
     std::string_view rest = version;
     const auto major = take_part(rest);
-    if (major.size() > 1 && version == major && major[0] == '3' && is_number(major.substr(1)) &&
-        major.size() <= 3) {
-        out = "3." + std::string(major.substr(1));  // "39", "311"
+    const bool joined = major.size() == 2 || major.size() == 3;
+    if (joined && version == major && (major[0] == '2' || major[0] == '3') && is_number(major.substr(1))) {
+        out = std::string(major.substr(0, 1)) + "." + std::string(major.substr(1));  // "39", "311"
         return true;
     }
-    if (major != "3") return false;
+    if (major.size() != 1 || !is_number(major) || major == "0") return false;
     const auto minor = take_part(rest);
     const auto patch = take_part(rest);
     if (!rest.empty() || !is_number_or_x(minor) || !is_number_or_x(patch)) return false;
-    out = is_number(minor) ? "3." + std::string(minor) : std::string();
+    if (is_number(minor))
+        out = std::string(major) + "." + std::string(minor);
+    else
+        out = major == "3" ? std::string() : std::string(major);
     return true;
 }
 
@@ -90,10 +92,10 @@ Result<RuntimeSpec> parse_runtime(std::string_view spelling) {
     }
     std::string message =
         "\"" + std::string(spelling.substr(0, 64)) + "\" is not a runtime that this server knows. ";
-    if (const auto near = closest_name(text, usual); !near.empty())
-        message += "Did you mean " + std::string(near) + "?";
-    else
-        message += "Use python or node, with a version when it matters: python3.11, nodejs20.x.";
+    const auto digits = std::min(text.find_first_of("0123456789"), text.size());
+    if (const auto near = closest_name(std::string_view(text).substr(0, digits), usual); !near.empty())
+        message += "Did you mean " + std::string(near) + "? ";
+    message += "Use python or node, with a version when it matters: python3.11, nodejs20.x.";
     return Error(Errc::invalid_runtime, std::move(message));
 }
 
