@@ -24,7 +24,7 @@ namespace hks::api {
 class Session {
   public:
     virtual ~Session() = default;
-    virtual void stop() = 0;     ///< the server ends: finish the answer, drop every handle
+    virtual void stop() = 0;   ///< the server ends: finish the answer, drop every handle
     virtual void recheck() {}  ///< what it began with may hold no longer: its token, its function
 };
 

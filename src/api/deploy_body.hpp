@@ -24,8 +24,8 @@ struct DeployBody {
 };
 
 /// `base` is what short forms are put over: a default spec when the function is new or replaced whole, the
-/// current one when a version is added to it. Reports every wrong field; `creating`: also a name or code that is
-/// not there.
+/// current one when a version is added to it. Reports every wrong field; `creating`: also a name or code that
+/// is not there.
 Result<DeployBody> read_deploy_body(std::string_view content_type, std::string_view body,
                                     const FunctionSpec& base, const SpecLimits& limits,
                                     bool creating = false);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 // A server-sent event stream on an exchange: begins at once, beats when silent, notices that the client has
-// gone, and ends when the token that opened it does not count any more. Loop thread; kept alive by Context::sessions until it has ended.
+// gone, and ends when the token that opened it does not count any more. Loop thread; kept alive by
+// Context::sessions until it has ended.
 
 #include "context.hpp"
 

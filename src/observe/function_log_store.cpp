@@ -280,9 +280,9 @@ Result<std::vector<StoredLog>> FunctionLogStore::Impl::query(LogQuery query) {
     WallTime oldest = std::chrono::system_clock::now() - options.max_age;
     query.since = std::max(query.since.value_or(oldest), oldest);
     std::vector<StoredLog> pending, out;
-    int64_t begin = collect_pending(query, pending);
+    const int64_t below = std::min(collect_pending(query, pending), query.before_key);
     if (!query.newest) {
-        if (auto r = table.query(query, std::min(begin, query.before_key), query.limit, out); !r) return r.error();
+        if (auto r = table.query(query, below, query.limit, out); !r) return r.error();
         size_t room = std::min(query.limit - out.size(), pending.size());
         std::move(pending.begin(), pending.begin() + static_cast<std::ptrdiff_t>(room),
                   std::back_inserter(out));
@@ -290,7 +290,7 @@ Result<std::vector<StoredLog>> FunctionLogStore::Impl::query(LogQuery query) {
     }
     if (pending.size() > query.limit)
         pending.erase(pending.begin(), pending.end() - static_cast<std::ptrdiff_t>(query.limit));
-    if (auto r = table.query(query, std::min(begin, query.before_key), query.limit - pending.size(), out); !r) return r.error();
+    if (auto r = table.query(query, below, query.limit - pending.size(), out); !r) return r.error();
     std::reverse(out.begin(), out.end());
     std::move(pending.begin(), pending.end(), std::back_inserter(out));
     return out;

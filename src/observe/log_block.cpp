@@ -170,8 +170,9 @@ bool read_block(std::string_view data, int64_t first_key, std::vector<StoredLog>
 
 bool matches(const LogQuery& query, const StoredLog& line) {
     const auto& r = line.record;
-    return line.key > query.after_key && line.key < query.before_key && (!query.since || r.time >= *query.since) &&
-           (!query.until || r.time <= *query.until) && (!query.min_level || r.level >= *query.min_level) &&
+    return line.key > query.after_key && line.key < query.before_key &&
+           (!query.since || r.time >= *query.since) && (!query.until || r.time <= *query.until) &&
+           (!query.min_level || r.level >= *query.min_level) &&
            (query.invocation_id.empty() || r.invocation_id == query.invocation_id) &&
            (query.version == 0 || r.version == query.version);
 }

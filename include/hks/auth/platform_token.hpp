@@ -19,8 +19,8 @@ constexpr bool may_hold_token(std::string_view header) {
            (header.size() == 9 && header == "x-api-key");
 }
 
-/// True when a word of a header's value is a token: "Bearer hks_…", "token=\"hks_…\"", "hks_…". Behind a scheme
-/// everything that begins like one counts, elsewhere only what can be one.
+/// True when a word of a header's value is a token: "Bearer hks_…", "token=\"hks_…\"", "hks_…". Behind a
+/// scheme everything that begins like one counts, elsewhere only what can be one.
 constexpr bool holds_platform_token(std::string_view value) {
     for (size_t at = value.find(token_prefix); at != value.npos; at = value.find(token_prefix, at + 1)) {
         if (at > 0 && is_token_character(value[at - 1])) continue;

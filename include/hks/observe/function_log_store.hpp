@@ -71,9 +71,9 @@ class FunctionLogStore final : public FunctionLogSink {
     std::shared_ptr<void> follow(const std::string& workspace, const std::string& function,
                                  Listener listener);
 
-    /// Deleted: its lines are gone for every query from now on, from the disk within 200 ms. Lines with this id
-    /// that its last calls still write are nobody's: a new function of the same name does not get them. Any
-    /// thread.
+    /// Deleted: its lines are gone for every query from now on, from the disk within 200 ms. Lines with this
+    /// id that its last calls still write are nobody's: a new function of the same name does not get them.
+    /// Any thread.
     void forget_function(const std::string& workspace, const std::string& function,
                          const std::string& function_id);
 

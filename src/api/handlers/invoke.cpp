@@ -130,8 +130,8 @@ class ApiCall final : public Call, public Session, public std::enable_shared_fro
 
     void on_failed(const CallFailure& failure) override {
         if (over_) return;
-        // Once an instance had it (or could not be made for it), the answer is about the function; a call that
-        // never left the queue is the server's to refuse.
+        // Once an instance had it (or could not be made for it), the answer is about the function; a call
+        // that never left the queue is the server's to refuse.
         const bool dispatched = times.sent != SteadyTime{} || failure.error.code == Errc::worker_failed;
         dispatched ? fail(failure) : refuse(failure.error);
     }

@@ -205,8 +205,8 @@ Result<ApiResponse> get_logs(Context& context, const ApiRequest& request) {
     if (!function) return function.error();
     query->workspace = function->workspace;
     query->function = function->name;
-    // A limit alone asks for the newest lines, and its cursor for those before them; without one, pages go from
-    // the oldest line on.
+    // A limit alone asks for the newest lines, and its cursor for those before them; without one, pages go
+    // from the oldest line on.
     const bool back = query->before_key != INT64_MAX;
     query->newest = back || (limit.has_value() && query->after_key == 0);
     query->limit = limit.value_or(page_lines);
@@ -215,7 +215,8 @@ Result<ApiResponse> get_logs(Context& context, const ApiRequest& request) {
     if (!rows) return rows.error();
     std::optional<std::string> next;
     if (rows->size() >= query->limit)
-        next = query->newest ? back_mark + std::to_string(rows->front().key) : std::to_string(rows->back().key);
+        next = query->newest ? back_mark + std::to_string(rows->front().key)
+                             : std::to_string(rows->back().key);
     json items = json::array();
     for (const auto& log : *rows) items.push_back(log_json(log));
     return json_response(200, list_json(std::move(items), next));
@@ -227,7 +228,8 @@ void follow_logs(Context& context, net::HttpExchange& exchange, const ApiRequest
     if (!query) return send(exchange, query.error());
     Error error(Errc::validation_error, "A followed log has no end: leave out until and cursor, or follow.");
     if (query->until) error.fields.push_back({"until", "does not go with follow"});
-    if (query->before_key != INT64_MAX) error.fields.push_back({"cursor", "goes back: it does not go with follow"});
+    if (query->before_key != INT64_MAX)
+        error.fields.push_back({"cursor", "goes back: it does not go with follow"});
     if (!error.fields.empty()) return send(exchange, error);
     const auto function = context.find_function(request.workspace(), request.function());
     if (!function) return send(exchange, function_not_found(request.function()));
