@@ -57,6 +57,7 @@ runtime::ProcessBackendOptions backend_options(const ServerConfig& config, const
     // Smoke loads and prepared workers come on top of the instances that take calls.
     options.max_instances = static_cast<uint32_t>(config.max_instances) + 1000;
     options.python_pool = config.python_pool;
+    options.python_pool_max = config.python_pool_max;
     options.node_pool = config.node_pool;
     return options;
 }

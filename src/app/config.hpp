@@ -60,6 +60,7 @@ struct ServerConfig {
     milliseconds logs_max_age{0};
 
     uint64_t python_pool = 0;  ///< forked Python workers that wait for a function
+    uint64_t python_pool_max = 0;  ///< after a burst
     uint64_t node_pool = 0;  ///< booted Node workers that wait for a function
     uint64_t uid_base = 0;   ///< first uid of instances when the server is root
 };

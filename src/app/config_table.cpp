@@ -139,7 +139,7 @@ const std::array keys{
               "Longest timeout that a function may ask for."},
     ConfigKey{"limits.max_instances", "1000", CountKey{&C::max_instances, 1, 100'000},
               "Instances of all functions together on this host."},
-    ConfigKey{"limits.max_queued", "20000", CountKey{&C::max_queued, 0, 10'000'000},
+    ConfigKey{"limits.max_queued", "20000", CountKey{&C::max_queued, 1, 10'000'000},
               "Calls of all functions together that may wait for an instance; more is 503."},
     ConfigKey{"build.timeout", "10m", DurationKey{&C::build_timeout, 1s, 24h},
               "Longest build, downloads of dependencies included."},
@@ -159,8 +159,10 @@ const std::array keys{
     ConfigKey{"logs.max_age", "7d", DurationKey{&C::logs_max_age, 1h, 3650 * 24h},
               "How long functions' log lines are kept."},
     ConfigKey{"runtime.python_pool", "8", CountKey{&C::python_pool, 0, 256},
-              "Python workers forked ahead for each workspace in use; each takes about 2 MB and is what a cold start or a "
-              "burst finds ready."},
+              "Python workers forked ahead for each workspace in use; each takes about 2 MB and is what a cold start "
+              "finds ready."},
+    ConfigKey{"runtime.python_pool_max", "100", CountKey{&C::python_pool_max, 0, 1024},
+              "After a burst as many are kept as it took, up to this, for ten minutes."},
     ConfigKey{
         "runtime.node_pool", "1", CountKey{&C::node_pool, 0, 64},
         "Booted Node.js workers kept ready; each takes about 40 MB and saves a cold start 40 ms or more."},

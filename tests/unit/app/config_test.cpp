@@ -100,6 +100,7 @@ TEST_CASE("without any word the defaults of the contract hold") {
     CHECK(config.logs_max_size == 256 << 20);
     CHECK(config.logs_max_age == 168h);
     CHECK(config.python_pool == 8);
+    CHECK(config.python_pool_max == 100);
     CHECK(config.node_pool == 1);
     CHECK(config.uid_base == 200'000);
 }
