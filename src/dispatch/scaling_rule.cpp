@@ -10,8 +10,6 @@ constexpr nanoseconds fast_mean = 250us;
 constexpr nanoseconds fast_max = 2ms;
 constexpr nanoseconds work_ahead = 1ms;
 constexpr size_t most_ahead = 64;
-/// Nothing starts faster; it keeps the rule from dividing by next to nothing.
-constexpr nanoseconds shortest_start = 500us;
 /// Starts that run in parallel while nothing is known but that starting takes long.
 constexpr size_t blind_starts = 4;
 
@@ -46,17 +44,13 @@ void ServiceTimes::record(nanoseconds run) {
 }
 
 void StartTimes::record(nanoseconds took) {
-    took = std::max({took, shortest_start, floor_});
+    took = std::max(took, floor_);
     mean_ = known_ ? mean_ + (took - mean_) / 4 : took;
     known_ = true;
 }
 
 nanoseconds start_guess(bool forked_from_zygote) {
     return forked_from_zygote ? 5ms : 40ms;
-}
-
-nanoseconds start_floor(bool forked_from_zygote) {
-    return forked_from_zygote ? shortest_start : start_guess(false);
 }
 
 size_t send_ahead_limit(const ServiceTimes& times) {

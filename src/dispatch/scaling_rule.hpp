@@ -35,11 +35,12 @@ class ServiceTimes {
     uint64_t count_ = 0;
 };
 
-/// A running mean of how long an instance takes to become ready. `floor`: a prepared worker is taken in no time, but
-/// the boot of the next one is paid by the same cores, so a start never counts as less than this.
+/// A running mean of how long an instance takes to become ready. `guess`: what it counts for before one was measured,
+/// and the least it ever counts for: a worker that was made ahead is taken in no time, but the making of the next one
+/// is paid by the same cores.
 class StartTimes {
   public:
-    explicit StartTimes(nanoseconds guess, nanoseconds floor = nanoseconds(0)) : mean_(guess), floor_(floor) {}
+    explicit StartTimes(nanoseconds guess) : mean_(guess), floor_(guess) {}
     void record(nanoseconds took);
     nanoseconds mean() const { return mean_; }
 
@@ -51,8 +52,6 @@ class StartTimes {
 
 /// What is expected before the first start was measured.
 nanoseconds start_guess(bool forked_from_zygote);
-/// The least that a start counts for, see StartTimes.
-nanoseconds start_floor(bool forked_from_zygote);
 
 /// Calls that may be with an instance that runs one at a time, the running one included: 1 unless the service
 /// time is known, its mean at most 250 µs and none of the last 16 over 2 ms; then as many as make less than 1

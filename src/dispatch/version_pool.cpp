@@ -65,7 +65,7 @@ VersionPool::VersionPool(PoolSet& set, std::shared_ptr<const Version> version)
     : set_(set),
       version_(std::move(version)),
       metrics_(set.services().metrics, *version_),
-      start_times_(start_guess(is_forked(*version_)), start_floor(is_forked(*version_))) {
+      start_times_(start_guess(is_forked(*version_))) {
     const auto& spec = version_->spec;
     limits_.timeout = spec.resources.timeout;
     limits_.queue_timeout = spec.queue_timeout();
@@ -187,7 +187,7 @@ void VersionPool::send(Slot& slot, Call& call, SteadyTime now, bool waited) {
     ticket.streaming = false;
     ticket.started_answer = false;
     ticket.dispatch = {};
-    ticket.times.sent = now;
+    ticket.times = {{}, now, {}};
     slot.append(ticket);
 
     call.times.sent = now;
@@ -228,7 +228,10 @@ void VersionPool::end_ticket(Ticket& ticket, SteadyTime now) {
 
 void VersionPool::on_answer_end(Ticket& ticket, SteadyTime now, int status) {
     const Slot& slot = *ticket.slot;
-    const nanoseconds run = now - (slot.capacity == 1 ? slot.head_began : ticket.call->times.sent);
+    const nanoseconds seen = now - (slot.capacity == 1 ? slot.head_began : ticket.call->times.sent);
+    // The worker's own measure, when there is one: what we see holds the wait for a core, too, and more instances
+    // would make that longer.
+    const nanoseconds run = ticket.times.ran.count() > 0 ? ticket.times.ran : seen;
     // The first call of an instance pays for what the language does once; it counts only when it was slow
     // anyway.
     if (slot.answers > 0 || run >= 20ms) {
@@ -237,7 +240,7 @@ void VersionPool::on_answer_end(Ticket& ticket, SteadyTime now, int status) {
     }
     ++ticket.slot->answers;
     start_failures_ = crashes_ = 0;
-    metrics_.answered(status, microseconds(now - ticket.call->times.queued), microseconds(run));
+    metrics_.answered(status, microseconds(now - ticket.call->times.queued), microseconds(seen));
     end_ticket(ticket, now);
 }
 
@@ -275,7 +278,7 @@ void VersionPool::on_slot_free(runtime::Instance& instance) {
 void VersionPool::slot_freed(Slot& slot, SteadyTime now) {
     --slot.outstanding;
     if (!slot.takes_calls()) {
-        if (slot.state == SlotState::condemned && slot.live_calls() == 0) kill(slot, timeout_reason());
+        if (slot.state == SlotState::condemned && running_calls(slot) == 0) kill(slot, timeout_reason());
         return;
     }
     if (slot.outstanding == 0) {

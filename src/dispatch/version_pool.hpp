@@ -130,7 +130,8 @@ class VersionPool final : public runtime::InstanceListener {
     void expire_runs(SteadyTime now);
     bool expire_run(Slot& slot, SteadyTime now);
     void time_out(Slot& slot, Ticket& ticket, SteadyTime now);
-    void send_elsewhere(Slot& slot, SteadyTime now);
+    static bool entered(const Slot& slot, const Ticket& ticket);
+    static size_t running_calls(const Slot& slot);
     void expire_waiting(SteadyTime now);
     void stop_idle(SteadyTime now);
     bool resting(SteadyTime now) const { return now < resting_until_; }

@@ -17,6 +17,7 @@ constexpr nanoseconds shortest_tick = 1ms;
 constexpr nanoseconds longest_tick = 100ms;
 /// A running call is not called stalled before.
 constexpr nanoseconds stall_unknown = 1ms;
+constexpr nanoseconds stall_first = 10ms;  ///< an instance's first call pays for what the language does once
 constexpr nanoseconds stall_known = 2ms;
 
 }  // namespace
@@ -52,10 +53,21 @@ void VersionPool::expire_runs(SteadyTime now) {
     }
 }
 
+/// Its handler runs. Only a concurrent instance can have calls of which nobody knows it without asking.
+bool VersionPool::entered(const Slot& slot, const Ticket& ticket) {
+    return slot.capacity == 1 || ticket.streaming || slot.instance->has_started(ticket);
+}
+
+size_t VersionPool::running_calls(const Slot& slot) {
+    size_t n = 0;
+    for (const Ticket* t = slot.first; t; t = t->next) n += t->call != nullptr && entered(slot, *t);
+    return n;
+}
+
 SteadyTime VersionPool::ticket_deadline(const Slot& slot, const Ticket& ticket) const {
     if (ticket.streaming)
         return ticket.last_activity + (ticket.call ? limits_.idle_timeout : limits_.timeout);
-    if (!ticket.call && slot.state == SlotState::condemned) return never;
+    if (slot.state == SlotState::condemned && (!ticket.call || !entered(slot, ticket))) return never;
     return (slot.capacity == 1 ? slot.head_began : ticket.times.sent) + limits_.timeout;
 }
 
@@ -79,20 +91,10 @@ bool VersionPool::expire_run(Slot& slot, SteadyTime now) {
     return true;
 }
 
-/// Calls beside the one that timed out whose handler was never entered: the instance is too busy for them.
-void VersionPool::send_elsewhere(Slot& slot, SteadyTime now) {
-    for (Ticket* ticket = slot.first; ticket; ticket = ticket->next) {
-        if (!ticket->call || ticket->streaming || slot.instance->has_started(*ticket)) continue;
-        Call& call = *std::exchange(ticket->call, nullptr);
-        slot.instance->cancel(*ticket);
-        take_back(call, now);
-    }
-    metrics_.set_queued(waiting());
-}
-
+/// A call that the instance has not come to stays with it: only when it is dead is it certain that nobody will begin
+/// it any more, and then it goes elsewhere.
 void VersionPool::time_out(Slot& slot, Ticket& ticket, SteadyTime now) {
-    if (slot.capacity > 1) send_elsewhere(slot, now);
-    Call* const call = ticket.call;
+    Call* const call = entered(slot, ticket) ? ticket.call : nullptr;
     const bool silent = ticket.streaming;
     const std::string limit =
         format_duration(silent ? version_->spec.resources.idle_timeout : version_->spec.resources.timeout);
@@ -104,7 +106,7 @@ void VersionPool::time_out(Slot& slot, Ticket& ticket, SteadyTime now) {
         call->times.answered = now;
         leave(*call);
     }
-    const bool alone = slot.capacity == 1 || slot.live_calls() == 0;
+    const bool alone = slot.capacity == 1 || running_calls(slot) == 0;
     leave_service(slot, alone ? SlotState::dying : SlotState::condemned);
     runtime::Instance& instance = *slot.instance;
     if (call) instance.cancel(ticket);
@@ -157,9 +159,10 @@ nanoseconds VersionPool::stalled(SteadyTime now) const {
         if (!slot->takes_calls() || !slot->first) continue;
         const SteadyTime began = slot->capacity == 1 ? slot->head_began : slot->first->times.sent;
         shortest = std::min<nanoseconds>(shortest, now - began);
-        longest = std::max<nanoseconds>(longest, now - began);
+        if (now - began >= (slot->answers == 0 ? stall_first : stall_unknown))
+            longest = std::max<nanoseconds>(longest, now - began);
     }
-    if (!known) return longest >= stall_unknown ? longest : 0ns;
+    if (!known) return longest;
     if (shortest == nanoseconds::max()) return 0ns;
     return shortest > std::max(stall_known, 2 * service_.recent_max()) ? shortest : 0ns;
 }

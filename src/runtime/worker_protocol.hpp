@@ -25,7 +25,7 @@ enum class FrameType : uint8_t {
     hello = 16,   ///< meta: JSON {"language","version","encoding"}: ready for LOAD
     ready = 17,   ///< meta: JSON {"handler","kind","concurrent"}
     failed = 18,  ///< meta: JSON {"type","message","stack"}: the load failed; the worker exits
-    result = 19,  ///< aux: status; meta: header lines "name: value\n"; body; END unless chunks follow
+    result = 19,  ///< aux: status and time, see status_of(); meta: header lines "name: value\n"; body; END unless chunks follow
     error = 20,   ///< meta: JSON {"type","message","stack"}: the handler threw, the call is over
     log = 21,     ///< aux: level; flags: stream; body: text
     pong = 22,
@@ -84,6 +84,16 @@ class FrameReader {
     size_t capacity_ = 0, begin_ = 0, end_ = 0;
     bool broken_ = false;
 };
+
+/// The status in the aux of a RESULT.
+inline int status_of(uint16_t aux) {
+    return aux & 1023;
+}
+/// How long the handler ran, from how many bits its microseconds have: the middle of that range; 0 = not told.
+inline std::chrono::nanoseconds ran_of(uint16_t aux) {
+    const int bits = aux >> 10;
+    return std::chrono::nanoseconds(bits == 0 ? 0 : int64_t{750} << std::min(bits, 40));
+}
 
 void append_frame(std::string& out, FrameType type, uint8_t flags, uint16_t aux, uint32_t id, std::string_view meta,
                   std::string_view body);

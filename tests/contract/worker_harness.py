@@ -260,7 +260,8 @@ class Worker:
         assert answer is not None and not answer.ended, f"frame {kind} of call {call}, which is over or unknown"
         if kind == RESULT:
             assert answer.status is None
-            answer.status = aux
+            answer.status = aux & 1023
+            answer.ran_bits = aux >> 10
             for line in meta.decode().splitlines():
                 name, value = line.split(": ", 1)
                 answer.headers.append((name.lower(), value))

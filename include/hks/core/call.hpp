@@ -54,6 +54,7 @@ struct CallTimes {
     SteadyTime queued{};    ///< given to the dispatcher
     SteadyTime sent{};      ///< handed to an instance
     SteadyTime answered{};  ///< first byte of the answer
+    std::chrono::nanoseconds ran{0};  ///< the handler, as the worker has measured it; 0 = not told
 };
 
 class Call {

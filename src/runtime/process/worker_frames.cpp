@@ -124,7 +124,7 @@ void Worker::finish_call(SentCall& entry) {
 
 void Worker::handle_result(const Frame& frame) {
     SentCall* entry = calls_.find(frame.header.id);
-    const int status = frame.header.aux;
+    const int status = status_of(frame.header.aux);
     if (entry == nullptr) return nonsense("RESULT for a call it does not have");
     if (entry->streaming) return nonsense("a second RESULT");
     if (status < 100 || status > 999) return nonsense("status " + std::to_string(status));
@@ -136,6 +136,7 @@ void Worker::handle_result(const Frame& frame) {
     }
     if (call != nullptr) {
         call->times.answered = context_.clock.steady();
+        call->times.ran = end ? ran_of(frame.header.aux) : std::chrono::nanoseconds(0);
         call->started_answer = true;
         if (end) entry->call = nullptr;
         call->on_response(status, frame.meta, frame.body, end);

@@ -17,6 +17,7 @@ const CONNECTION = 3;
 const PAGE = 4;
 const LOAD = 1, CALL = 2, CHUNK = 3, CANCEL = 4, PING = 5, DRAIN = 6, CREDIT = 7;
 const HELLO = 16, READY = 17, FAILED = 18, RESULT = 19, ERROR = 20, LOG = 21, PONG = 22, DONE = 23;
+const TIME_BITS = 10; // of a RESULT's aux: below the status, above the size in bits of the run's microseconds
 const END = 1, TEXT = 2, OBJECT = 4;
 const STDOUT = 1, STDERR = 2;
 const HEADER = 16;
@@ -449,7 +450,12 @@ function sendResult(call, result) {
 function answer(call, status, block, body) {
   endLines(call.id);
   if (call.cancelled) frame(DONE, call.id, '', '', 0, 0);
-  else frame(RESULT, call.id, block, body, END, status);
+  else frame(RESULT, call.id, block, body, END, status | ranBits(call) << TIME_BITS);
+}
+
+/** How many bits the microseconds of its run have. */
+function ranBits(call) {
+  return 32 - Math.clz32((performance.now() - call.started) * 1000);
 }
 
 function isOwnFrame(line) {

@@ -15,6 +15,7 @@ STDOUT, STDERR = 1, 2
 
 HEADER = struct.Struct("<IIIBBH")  # size, meta, call, type, flags, aux
 pack_header = HEADER.pack
+TIME_BITS = 10  # of a RESULT's aux: below the status, above the size in bits of the run's microseconds
 WINDOW = 256 * 1024  # a streamed answer may be so far ahead of its client
 
 

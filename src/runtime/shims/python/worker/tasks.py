@@ -12,7 +12,7 @@ import time
 
 from hks_worker import (
     CHUNK, END, RESULT, TYPE_TEXT, call_id, chunk_bytes, Context, encode_answer, exit_code, frame, make_event,
-    Stream, stream_head,
+    stream_head, WINDOW,
 )
 
 
@@ -32,6 +32,29 @@ def make_loop():
         return loop  # what the function has asked for: uvloop, say
     loop.close()
     return asyncio.SelectorEventLoop(PreciseSelector())
+
+
+class TaskStream:
+    """What a Stream is, for a call that is a task."""
+
+    __slots__ = ("credit", "cancelled", "changed", "task")
+
+    def __init__(self):
+        self.credit = WINDOW
+        self.cancelled = False
+        self.changed = self.task = None
+
+    def wake(self):
+        if self.cancelled:
+            self.task.cancel()
+        elif self.changed is not None:
+            self.changed.set()
+
+    async def wait(self):
+        if self.changed is None:
+            self.changed = asyncio.Event()
+        self.changed.clear()
+        await self.changed.wait()
 
 
 class AsyncServer:
@@ -67,12 +90,9 @@ class AsyncServer:
             call = item[0]
             if self.count == 1:
                 worker.current = call
-            stream = worker.streams[call] = Stream()
-            stream.changed = asyncio.Event()
-            stream.wake = stream.changed.set
-            task = self.loop.create_task(self.run(item, stream))
-            self.running.add(task)
-            stream.wake = lambda stream=stream, task=task: (task.cancel if stream.cancelled else stream.changed.set)()
+            stream = worker.streams[call] = TaskStream()
+            stream.task = self.loop.create_task(self.run(item, stream))
+            self.running.add(stream.task)
         if worker.draining and not self.running and not worker.pending and not self.stopped.done():
             self.stopped.set_result(None)
 
@@ -95,7 +115,7 @@ class AsyncServer:
                 worker.fail(call, error)
         worker.end_lines(call)
         del worker.streams[call]
-        self.running.discard(asyncio.current_task())
+        self.running.discard(stream.task)
         if self.count == 1:
             worker.current = 0
         if not self.flushing:
@@ -112,9 +132,8 @@ class AsyncServer:
         worker = self.worker
         while data:
             if stream.credit <= 0:
-                stream.changed.clear()
                 worker.flush()
-                await stream.changed.wait()
+                await stream.wait()
                 continue
             part = data[: stream.credit]
             data = data[len(part) :]
@@ -159,15 +178,15 @@ async def iterate_sync(iterator):
 def run_async_handler(function, wants):
     async def run_one(server, item, stream):
         call, flags, meta, body = item
-        array = marshal.loads(meta)
-        result = function(*(make_event(array, flags, body), Context(array, time.monotonic()))[:wants])
+        array, started = marshal.loads(meta), time.monotonic()
+        result = function(*(make_event(array, flags, body), Context(array, started))[:wants])
         if hasattr(result, "__await__"):
             result = await result
         status, block, body = encode_answer(result)
         if stream.cancelled:
             return
         if type(body) is bytes:
-            server.worker.answer(call, status, block, body)
+            server.worker.answer(call, status, block, body, time.monotonic() - started)
         else:
             await server.send_stream(call, status, block, body, stream)
 

@@ -16,7 +16,7 @@ import time
 
 from hks_worker import (
     CALL, CANCEL, CHUNK, CREDIT, DONE, DRAIN, END, ERROR, HEADER, LOAD, PING, PONG, RESULT, STDERR, STDOUT,
-    TYPE_TEXT, WINDOW, call_id, chunk_bytes, Context, describe, encode_answer, frame, LogHandler, LogStream,
+    TIME_BITS, TYPE_TEXT, WINDOW, call_id, chunk_bytes, Context, describe, encode_answer, frame, LogHandler, LogStream,
     make_event, pack_header, stream_head,
 )
 
@@ -131,9 +131,11 @@ class Worker:
         if self.stderr.partial:
             self.stderr.finish(call)
 
-    def answer(self, call, status, block, body):
+    def answer(self, call, status, block, body, ran=0):
+        """ran: seconds that the handler took; 0 = not known."""
         self.end_lines(call)
-        self.out += (pack_header(len(block) + len(body), len(block), call, RESULT, END, status), block, body)
+        aux = status | int(ran * 1e6).bit_length() << TIME_BITS
+        self.out += (pack_header(len(block) + len(body), len(block), call, RESULT, END, aux), block, body)
 
     def fail(self, call, error):
         self.end_lines(call)
@@ -304,6 +306,7 @@ class Worker:
                     batch = now
                 elif now - self.pushed > PUSH_AFTER:
                     self.hold(now)
+            ended = 0
             try:
                 array = loads(meta)
                 if wants == 2:
@@ -320,6 +323,8 @@ class Worker:
                 if type(body) is bytes:
                     if printed or failed:
                         self.end_lines(call)
+                    ended = monotonic()
+                    status |= int((ended - now) * 1e6).bit_length() << TIME_BITS
                     out += (pack_header(len(block) + len(body), len(block), call, RESULT, END, status), block, body)
                 else:
                     stream = self.streams[call] = Stream()
@@ -334,7 +339,7 @@ class Worker:
             except BaseException as error:
                 self.fail(call, error)
             self.current = 0
-            ended = monotonic()
+            ended = ended or monotonic()
             self.quick = self.quick + 1 if ended - now < QUICK_RUN else 0
             now = ended
 
