@@ -95,6 +95,11 @@ ProcessBackend::Impl::~Impl() {
 Result<void> ProcessBackend::Impl::open() {
     const std::string run = random_name();
     std::error_code error;
+    options_.data_dir = std::filesystem::absolute(options_.data_dir, error).lexically_normal().string();
+    options_.bundles = std::filesystem::absolute(options_.bundles, error).lexically_normal().string();
+    if (options_.data_dir.size() >= sizeof(hks_sandbox_spec::code_source))
+        return Error(Errc::provider_error,
+                     "The path of the data directory is too long: use one of at most 1000 bytes.");
     const std::filesystem::path instances = std::filesystem::path(options_.data_dir) / "instances";
     std::filesystem::remove_all(instances, error);
     instances_folder_ = (instances / run).string();

@@ -305,6 +305,8 @@ static void prepare_process(const struct hks_sandbox_spec* spec) {
         end, (uint64_t)(spec->oom_score_adj < 0 ? -(int64_t)spec->oom_score_adj : spec->oom_score_adj)) = 0;
     /* A hint for the host's own out-of-memory killer: functions go before the server. */
     (void)write_file("/proc/self/oom_score_adj", text);
+    /* Sleeps end when they should: 50 µs of slack are a share of a millisecond. */
+    (void)prctl(PR_SET_TIMERSLACK, 1000, 0, 0, 0);
     if (spec->subreaper) (void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     /* A folder that stays root's is one the instance cannot use; TMPDIR then fails where it is used, with its
      * name. */

@@ -11,7 +11,7 @@ import socket
 import time
 
 from hks_worker import (
-    CHUNK, END, RESULT, TYPE_TEXT, call_id, chunk_bytes, Context, encode_answer, exit_code, frame, make_event,
+    CHUNK, END, QUICK_RUN, RESULT, TYPE_TEXT, call_id, chunk_bytes, Context, encode_answer, exit_code, frame, make_event,
     stream_head, WINDOW,
 )
 
@@ -37,11 +37,11 @@ def make_loop():
 class TaskStream:
     """What a Stream is, for a call that is a task."""
 
-    __slots__ = ("credit", "cancelled", "changed", "task")
+    __slots__ = ("credit", "cancelled", "changed", "task", "slow")
 
     def __init__(self):
         self.credit = WINDOW
-        self.cancelled = False
+        self.cancelled = self.slow = False
         self.changed = self.task = None
 
     def wake(self):
@@ -118,12 +118,14 @@ class AsyncServer:
         self.running.discard(stream.task)
         if self.count == 1:
             worker.current = 0
-        if not self.flushing:
+        if stream.slow:  # others will hardly end in the same turn
+            self.after_turn()
+        elif not self.flushing:
             self.flushing = True
             self.loop.call_soon(self.after_turn)
 
     def after_turn(self):
-        """One write for all that has ended in this turn of the loop."""
+        """One write for all quick ones that have ended in this turn of the loop."""
         self.flushing = False
         self.worker.flush()
         self.start_pending()
@@ -186,7 +188,9 @@ def run_async_handler(function, wants):
         if stream.cancelled:
             return
         if type(body) is bytes:
-            server.worker.answer(call, status, block, body, time.monotonic() - started)
+            ran = time.monotonic() - started
+            stream.slow = ran > QUICK_RUN
+            server.worker.answer(call, status, block, body, ran)
         else:
             await server.send_stream(call, status, block, body, stream)
 
