@@ -28,6 +28,9 @@ inline constexpr milliseconds refill_back_off{1'000};
 /// Workers that are made ahead at a time: they compete with calls for the cores, and wait for the kernel more than
 /// they work.
 inline constexpr size_t most_refills = 4;
+/// Instances that start for a call come first; not for ever, or a crowd of them would never find a worker ready.
+inline constexpr milliseconds refill_delay{10};
+inline constexpr unsigned most_postponements = 100;
 
 class ProcessBackend::Impl final : public WorkerHost, public ZygoteHost {
   public:
@@ -77,6 +80,7 @@ class ProcessBackend::Impl final : public WorkerHost, public ZygoteHost {
     void want_prepared(const PreparedKind& kind, milliseconds delay);
     void schedule_refill(milliseconds delay);
     void refill();
+    bool makes_way();
     void schedule_surplus();
 
     // backend_reports.cpp
@@ -115,6 +119,7 @@ class ProcessBackend::Impl final : public WorkerHost, public ZygoteHost {
     boost::asio::steady_timer clean_timer_, sample_timer_, refill_timer_, surplus_timer_;
     bool cleaning_ = false, sampling_ = false, making_groups_ = false, spawner_lost_ = false;
     bool refill_scheduled_ = false, surplus_scheduled_ = false;
+    unsigned postponed_ = 0;        ///< times in a row that a refill made way for starts
     std::set<uint64_t> refilling_;  ///< serials of the workers that are being made ahead
 
     std::map<uint64_t, std::shared_ptr<Worker>> workers_;

@@ -296,8 +296,21 @@ void ProcessBackend::Impl::schedule_surplus() {
         });
 }
 
+bool ProcessBackend::Impl::makes_way() {
+    const bool starting = std::any_of(workers_.begin(), workers_.end(), [](const auto& entry) {
+        return entry.second->state() == Worker::State::starting;
+    });
+    if (!starting || postponed_ >= most_postponements) {
+        postponed_ = 0;
+        return false;
+    }
+    postponed_++;
+    return true;
+}
+
 /// A few at a time; worker_said_hello() and worker_gone() come back for the next ones.
 void ProcessBackend::Impl::refill() {
+    if (makes_way()) return schedule_refill(refill_delay);
     while (refilling_.size() < most_refills && !stopping_ && !spawner_lost_) {
         const auto kind = pool_.missing();
         if (!kind) break;

@@ -18,8 +18,6 @@ namespace hks::runtime {
 namespace {
 
 constexpr size_t most_prepared_kinds = 4;
-/// Calls that wait come first: what was taken is replaced a little later.
-constexpr milliseconds refill_delay{10};
 
 PreparedKind kind_of(const Interpreter& interpreter, const Version& version) {
     PreparedKind kind;
