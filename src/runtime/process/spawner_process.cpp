@@ -242,7 +242,7 @@ void SpawnerProcess::bind_code(const SpawnerRequest& request, std::string_view p
 
 void SpawnerProcess::sweep(std::string_view payload) {
     std::vector<int32_t> alive(payload.size() / sizeof(int32_t));
-    std::memcpy(alive.data(), payload.data(), alive.size() * sizeof(int32_t));
+    if (!alive.empty()) std::memcpy(alive.data(), payload.data(), alive.size() * sizeof(int32_t));
     for (const pid_t pid : own_children()) {
         if (children_.contains(pid)) continue;
         if (std::find(alive.begin(), alive.end(), pid) != alive.end()) continue;

@@ -393,7 +393,7 @@ ExitInfo Worker::describe_end() const {
     if (parts_.page != nullptr)
         std::memcpy(&report, static_cast<const char*>(parts_.page) + HKS_SANDBOX_REPORT_OFFSET,
                     sizeof report);
-    if (!said_hello_ && report.failed > 0 && report.failed <= HKS_LAYER_COUNT) {
+    if (!was_ready_ && report.failed > 0 && report.failed <= HKS_LAYER_COUNT) {
         why.reason = "could not enter its sandbox, layer " + std::to_string(report.failed - 1) + ": " +
                      std::strerror(static_cast<int>(report.error[report.failed - 1]));
         return why;

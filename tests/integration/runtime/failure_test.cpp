@@ -62,9 +62,8 @@ exports.handle = async (event) => {
         auto instance = backend.ready(version, listener);
         TestCall blocks(R"({"block": true})"), waits;
         instance->send(blocks);
-        backend.run_until([] { return false; }, milliseconds(150));
+        REQUIRE(backend.run_until([&] { return instance->has_started(blocks); }));
         instance->send(waits);
-        CHECK(instance->has_started(blocks));
         CHECK_FALSE(instance->has_started(waits));
         REQUIRE(backend.run_until([&] { return listener.gone.has_value(); }));
         CHECK(listener.started == std::vector<Call*>{&blocks});
@@ -111,7 +110,7 @@ TEST_CASE("kill() ends a handler that hangs, with the reason it was given") {
     TestCall hangs, waits;
     instance->send(hangs);
     instance->send(waits);
-    backend.run_until([] { return false; }, milliseconds(50));
+    REQUIRE(backend.run_until([&] { return instance->has_started(hangs); }));
     const int pid = instance->pid();
     instance->kill("ran longer than 30s");
     CHECK_FALSE(listener.gone);
