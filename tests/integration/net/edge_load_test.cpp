@@ -136,7 +136,12 @@ TEST_CASE("a server without connections, or with idle ones only, does nothing") 
     ::getrusage(RUSAGE_SELF, &before);
     std::this_thread::sleep_for(1s);
     ::getrusage(RUSAGE_SELF, &after);
-    CHECK(after.ru_nvcsw - before.ru_nvcsw <= 5);
+#ifdef __SANITIZE_THREAD__
+    constexpr long others = 15;  // the sanitizer's own thread wakes ten times a second
+#else
+    constexpr long others = 0;
+#endif
+    CHECK(after.ru_nvcsw - before.ru_nvcsw <= 5 + others);
 }
 
 TEST_CASE("clients of many threads that come and go are all served") {
