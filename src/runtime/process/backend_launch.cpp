@@ -143,7 +143,6 @@ Result<ProcessBackend::Impl::Birth> ProcessBackend::Impl::bear(const PreparedKin
     }
     parts.page = shared;
     parts.serial = ++last_serial_;
-    parts.interpreter = kind.interpreter;
     parts.code_path = layers_.code_path;
     ResourceSpec resources;
     if (kind.memory > 0) resources.memory = kind.memory;
@@ -155,6 +154,7 @@ Result<ProcessBackend::Impl::Birth> ProcessBackend::Impl::bear(const PreparedKin
     if (!layers_.has(HKS_LAYER_PRIVATE_TMP))
         parts.work_dir = instances_folder_ + "/" + std::to_string(parts.serial);
     fill_spec(birth, parts);
+    birth.spec.file_bytes = kind.file_bytes;
     birth.worker = std::make_shared<Worker>(WorkerContext{loop_, clock_, *this}, std::move(parts));
     birth.worker->open();
     workers_[birth.worker->serial()] = birth.worker;

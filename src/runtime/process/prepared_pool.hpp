@@ -25,6 +25,7 @@ struct PreparedKind {
     std::string interpreter;  ///< path
     std::string workspace;    ///< zygote: forks share its hash secret and layout, so never across workspaces
     uint64_t memory = 0;      ///< prepared: sizes the heap
+    uint64_t file_bytes = 0;  ///< prepared: the largest file, a limit that only a birth can give to another uid
     auto operator<=>(const PreparedKind&) const = default;
 };
 

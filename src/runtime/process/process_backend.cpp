@@ -23,10 +23,12 @@ PreparedKind kind_of(const Interpreter& interpreter, const Version& version) {
     PreparedKind kind;
     kind.start = RuntimeTable::start_method(interpreter.language);
     kind.interpreter = interpreter.path;
-    if (kind.start == StartMethod::zygote)
+    if (kind.start == StartMethod::zygote) {
         kind.workspace = version.workspace;
-    else
+    } else {
         kind.memory = version.spec.resources.memory;
+        kind.file_bytes = version.spec.resources.ephemeral_storage;
+    }
     return kind;
 }
 

@@ -45,7 +45,6 @@ struct WorkerParts {
     Cgroup cgroup;
     int uid_slot = -1;        ///< -1 = it runs as ourselves
     std::string work_dir;     ///< to be removed at the end; "" = none
-    std::string interpreter;  ///< path, for the pools
     std::string code_path;    ///< where the worker finds its code once bound; "" = at the bundle's real path
 };
 

@@ -67,6 +67,22 @@ TEST_CASE("the pool is refilled after a worker was taken and never holds more th
     CHECK(backend.call(*b) == std::to_string(b->pid()));
 }
 
+TEST_CASE("the largest file of a Node function is bounded, whether its worker was made ahead or not") {
+    Backend backend;
+    const auto version = backend.version(
+        "node", {{"index.js", "exports.handle = () => require('fs').readFileSync('/proc/self/limits', "
+                              "'utf8').match(/Max file size +(\\d+) +(\\d+)/).slice(1).join()"}});
+    version->spec.resources.ephemeral_storage = 4 << 20;
+    TestListener first, second;
+    auto on_demand = backend.ready(version, first);
+    CHECK(backend.call(*on_demand) == "4194304,4194304");
+    REQUIRE(
+        backend.run_until([&] { return backend.metrics.gauge("hks_workers_prepared", "").value() == 1; }));
+    backend.run_until([] { return false; }, milliseconds(300));
+    auto ahead = backend.ready(version, second);
+    CHECK(backend.call(*ahead) == "4194304,4194304");
+}
+
 TEST_CASE("no Node worker is started while nobody asked for one") {
     ProcessBackendOptions options;
     options.python_pool = 0;

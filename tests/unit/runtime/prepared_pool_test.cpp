@@ -33,10 +33,10 @@ struct PoolWorld {
 };
 
 PreparedKind python(const std::string& workspace) {
-    return {StartMethod::zygote, "/usr/bin/python3", workspace, 0};
+    return {StartMethod::zygote, "/usr/bin/python3", workspace, 0, 0};
 }
 PreparedKind node(uint64_t memory) {
-    return {StartMethod::prepared, "/usr/bin/node", "", memory};
+    return {StartMethod::prepared, "/usr/bin/node", "", memory, 0};
 }
 
 }  // namespace
